@@ -1,0 +1,323 @@
+/* call.c: owns one call on the wire: an easy handle set up so that libcurl does what was checked and no more. Must
+ * not know queues or what the answer means. Loop's thread. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client_private.h"
+
+#define SET(easy, option, value) mw__curl->easy_setopt(easy, option, value)
+
+static size_t on_body(char *data, size_t size, size_t count, void *ud)
+{
+    (void)size;
+    mw__call *call = ud;
+    if (call->body.length == 0 && call->headers.length > 0 &&
+        (uint64_t)call->headers.length <= call->max_body)
+        mw__buf_reserve(&call->body, (size_t)call->headers.length);
+    if (mw__buf_append(&call->body, data, count) == MW_OK)
+        return count;
+    call->body_too_large = call->body.status == MW_TOO_LARGE;
+    return CURL_WRITEFUNC_ERROR;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *ud)
+{
+    (void)size;
+    mw__call *call = ud;
+    if (!mw__headers_line(&call->headers, line, count))
+        return CURL_WRITEFUNC_ERROR;
+    if (call->headers.length > 0 && (uint64_t)call->headers.length > call->max_body) {
+        call->body_too_large = true;
+        return CURL_WRITEFUNC_ERROR;
+    }
+    return count;
+}
+
+/* Called each time the request begins to go out. libcurl itself sends again on a fresh connection when a reused one
+ * dies before the answer, whatever the verb: what may go out only once stops here. */
+static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
+{
+    (void)ip;
+    (void)local_ip;
+    (void)port;
+    (void)local_port;
+    mw__call *call = ud;
+    if (call->hop_sends > 0 && !mw__request_idempotent(call->request)) {
+        call->sent_twice = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    call->hop_sends++;
+    call->sends++;
+    call->client->gate.sent++;
+    return CURL_PREREQFUNC_OK;
+}
+
+/* What is the same for all calls of a client is set once a handle. */
+static void set_up(mw__call *call, const mw_client *client)
+{
+    CURL *easy = call->transfer.easy;
+    SET(easy, CURLOPT_NOSIGNAL, 1L);
+    SET(easy, CURLOPT_NOPROGRESS, 1L);
+    SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    SET(easy, CURLOPT_PATH_AS_IS, 1L);
+    SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    SET(easy, CURLOPT_ACCEPT_ENCODING, "");
+    SET(easy, CURLOPT_USERAGENT, client->user_agent);
+    SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(easy, CURLOPT_SSL_VERIFYPEER, client->insecure ? 0L : 1L);
+    SET(easy, CURLOPT_SSL_VERIFYHOST, client->insecure ? 0L : 2L);
+    if (client->ca_file)
+        SET(easy, CURLOPT_CAINFO, client->ca_file); /* the system's folder of certificates stays */
+    SET(easy, CURLOPT_PIPEWAIT, strncmp(client->origin, "https:", 6) == 0 ? 1L : 0L);
+    SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    SET(easy, CURLOPT_PROXY, client->proxy ? client->proxy : "");
+    if (!client->proxy_from_env)
+        SET(easy, CURLOPT_NOPROXY, "");
+    SET(easy, CURLOPT_WRITEFUNCTION, on_body);
+    SET(easy, CURLOPT_WRITEDATA, call);
+    SET(easy, CURLOPT_HEADERFUNCTION, on_header);
+    SET(easy, CURLOPT_HEADERDATA, call);
+    SET(easy, CURLOPT_PREREQFUNCTION, on_send);
+    SET(easy, CURLOPT_PREREQDATA, call);
+    SET(easy, CURLOPT_ERRORBUFFER, call->trouble);
+}
+
+mw__call *mw__call_new(mw_client *client)
+{
+    mw__call *call = client->spares;
+    if (call) {
+        client->spares = call->next;
+    } else {
+        call = calloc(1, sizeof *call);
+        if (!call)
+            return NULL;
+        call->transfer.easy = mw__curl->easy_init();
+        if (!call->transfer.easy) {
+            free(call);
+            return NULL;
+        }
+        set_up(call, client);
+    }
+    call->client = client;
+    return call;
+}
+
+void mw__call_reset(mw__call *call)
+{
+    CURL *easy = call->transfer.easy;
+    SET(easy, CURLOPT_HTTPHEADER, NULL);
+    SET(easy, CURLOPT_POSTFIELDS, NULL);
+    if (call->mime) {
+        SET(easy, CURLOPT_MIMEPOST, NULL);
+        mw__curl->mime_free(call->mime);
+    }
+    mw__buf_free(&call->body);
+    mw__headers_free(&call->headers);
+    mw_request_free(call->request);
+    *call = (mw__call){.transfer.easy = easy};
+}
+
+void mw__call_destroy(mw__call *call)
+{
+    mw__call_reset(call);
+    mw__curl->easy_cleanup(call->transfer.easy);
+    free(call);
+}
+
+static size_t read_file(char *buffer, size_t size, size_t count, void *ud)
+{
+    const mw__part *part = ud;
+    ssize_t n = read(part->fd, buffer, size * count);
+    return n < 0 ? CURL_READFUNC_ABORT : (size_t)n;
+}
+
+static int seek_file(void *ud, curl_off_t offset, int origin)
+{
+    const mw__part *part = ud;
+    return lseek(part->fd, (off_t)offset, origin) < 0 ? CURL_SEEKFUNC_FAIL : CURL_SEEKFUNC_OK;
+}
+
+static bool add_part(curl_mime *mime, mw__part *part)
+{
+    curl_mimepart *made = mw__curl->mime_addpart(mime);
+    CURLcode code = made ? mw__curl->mime_name(made, part->name) : CURLE_OUT_OF_MEMORY;
+    if (code != CURLE_OK)
+        return false;
+    if (part->fd < 0)
+        return mw__curl->mime_data(made, part->text, part->length) == CURLE_OK;
+    code = mw__curl->mime_data_cb(made, (curl_off_t)part->size, read_file, seek_file, NULL, part);
+    if (code == CURLE_OK)
+        code = mw__curl->mime_filename(made, part->file_name);
+    return code == CURLE_OK && mw__curl->mime_type(made, part->mime) == CURLE_OK;
+}
+
+static int set_parts(mw__call *call)
+{
+    CURL *easy = call->transfer.easy;
+    call->mime = mw__curl->mime_init(easy);
+    if (!call->mime)
+        return MW_MEMORY;
+    mw__parts *parts = &call->request->parts;
+    for (size_t i = 0; i < parts->count; i++) {
+        if (!add_part(call->mime, &parts->list[i]))
+            return MW_MEMORY;
+    }
+    SET(easy, CURLOPT_MIMEPOST, call->mime);
+    return MW_OK;
+}
+
+static int set_body(mw__call *call)
+{
+    CURL *easy = call->transfer.easy;
+    const mw_request *request = call->request;
+    bool wants_body = request->verb == MW_POST || request->verb == MW_PUT || request->verb == MW_PATCH;
+    if (request->parts.count > 0) {
+        int rc = set_parts(call);
+        if (rc != MW_OK)
+            return rc;
+    } else if (request->body || wants_body) {
+        SET(easy, CURLOPT_POST, 1L);
+        SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
+        SET(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
+    } else {
+        SET(easy, CURLOPT_HTTPGET, 1L);
+    }
+    bool as_is = request->verb == MW_GET ? !request->body : request->verb == MW_POST;
+    SET(easy, CURLOPT_CUSTOMREQUEST, as_is ? NULL : mw_verb_name(request->verb));
+    return MW_OK;
+}
+
+static struct curl_slist *make_headers(const mw_client *client, unsigned kind, size_t content)
+{
+    static const char *const types[MW_CONTENT_TYPES] = {
+        NULL, "Content-Type: application/json", "Content-Type: application/x-www-form-urlencoded",
+        "Content-Type:"};
+    mw__buf token;
+    mw__buf_init(&token, 16 * 1024);
+    if (kind > 0) {
+        bool bearer = client->gate.service == MW_CIRCUIT;
+        mw__buf_puts(&token, bearer ? "Authorization: Bearer " : "api_access_token: ");
+        mw__buf_puts(&token, client->tokens[kind - 1]);
+    }
+    /* No "Expect: 100-continue": servers that don't know it cost a second of waiting. */
+    const char *lines[] = {"Accept: application/json", "Expect:", types[content],
+                           kind > 0 ? token.data : NULL};
+    struct curl_slist *list = NULL;
+    bool fine = token.status == MW_OK;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0] && fine; i++) {
+        if (!lines[i])
+            continue;
+        struct curl_slist *longer = mw__curl->slist_append(list, lines[i]);
+        fine = longer != NULL;
+        list = longer ? longer : list;
+    }
+    if (token.data)
+        explicit_bzero(token.data, token.length);
+    mw__buf_free(&token);
+    if (!fine) {
+        mw__curl->slist_free_all(list);
+        list = NULL;
+    }
+    return list;
+}
+
+static int set_headers(mw__call *call)
+{
+    mw_client *client = call->client;
+    unsigned kind = 0;
+    for (unsigned bits = call->token; bits; bits >>= 1)
+        kind++;
+    const char *type = call->request->content_type;
+    size_t content = call->request->parts.count > 0 ? 0 : 3;
+    if (type)
+        content = strcmp(type, "application/json") == 0 ? 1 : 2;
+    struct curl_slist **list = &client->headers[kind][content];
+    if (!*list)
+        *list = make_headers(client, kind, content);
+    if (!*list)
+        return MW_MEMORY;
+    SET(call->transfer.easy, CURLOPT_HTTPHEADER, *list);
+    return MW_OK;
+}
+
+static void set_limits(mw__call *call)
+{
+    const mw_client *client = call->client;
+    const mw_call_options *own = &call->request->options;
+    CURL *easy = call->transfer.easy;
+    uint32_t stall = own->stall_timeout_ms ? own->stall_timeout_ms : client->stall_timeout_ms;
+    uint32_t connect = own->connect_timeout_ms ? own->connect_timeout_ms : client->connect_timeout_ms;
+    SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect);
+    SET(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    SET(easy, CURLOPT_LOW_SPEED_TIME, ((long)stall + 999) / 1000);
+    call->max_body = own->max_body ? own->max_body : client->max_body;
+}
+
+/* What libcurl understands must be what was checked, to the byte. */
+static int set_url(mw__call *call, const char *url, mw_error *error)
+{
+    CURLU *parsed = mw__curl->url();
+    char *sent = NULL;
+    int rc = MW_MEMORY;
+    if (!parsed)
+        return rc;
+    CURLUcode code = mw__curl->url_set(parsed, CURLUPART_URL, url, CURLU_PATH_AS_IS);
+    if (code == CURLUE_OK)
+        code = mw__curl->url_get(parsed, CURLUPART_URL, &sent, 0);
+    if (code == CURLUE_OUT_OF_MEMORY)
+        goto out;
+    if (code != CURLUE_OK || strcmp(url, sent) != 0) {
+        rc = mw_error_set(error, MW_INVALID, "url", "%s: the URL can't be sent as it was checked",
+                          mw_request_name(call->request));
+        goto out;
+    }
+    rc = SET(call->transfer.easy, CURLOPT_URL, url) == CURLE_OK ? MW_OK : MW_MEMORY;
+out:
+    mw__curl->free(sent);
+    mw__curl->url_cleanup(parsed);
+    return rc;
+}
+
+int mw__call_send(mw__call *call, const char *url, mw_error *error)
+{
+    int rc = set_url(call, url, error);
+    if (rc != MW_OK)
+        return rc;
+    const mw_call_options *own = &call->request->options;
+    int64_t timeout = own->timeout_ms ? own->timeout_ms : call->client->timeout_ms;
+    int64_t spent = (mw_loop_now(call->client->loop) - call->started_us) / 1000;
+    SET(call->transfer.easy, CURLOPT_TIMEOUT_MS, (long)(timeout > spent ? timeout - spent : 1));
+    mw__buf_free(&call->body);
+    mw__buf_init(&call->body, call->max_body);
+    mw__headers_free(&call->headers);
+    mw__headers_init(&call->headers);
+    call->trouble[0] = '\0';
+    call->hop_sends = 0;
+    return mw__transport_add(mw__transport_of(call->client->loop), &call->transfer);
+}
+
+int mw__call_start(mw__call *call, mw_error *error)
+{
+    const mw_client *client = call->client;
+    call->started_us = mw_loop_now(client->loop);
+    set_limits(call);
+    int rc = set_headers(call);
+    if (rc == MW_OK)
+        rc = set_body(call);
+    if (rc != MW_OK)
+        return rc;
+    mw__buf url;
+    mw__buf_init(&url, 2 * MW_MAX_URL);
+    mw__buf_puts(&url, client->origin);
+    mw__buf_puts(&url, client->prefix);
+    const char *account = call->request->account ? call->request->account : client->account;
+    rc = mw__request_target(call->request, account, client->upstream, &url);
+    if (rc == MW_OK)
+        rc = mw__call_send(call, url.data, error);
+    mw__buf_free(&url);
+    return rc;
+}

@@ -1,0 +1,230 @@
+/* client.c: owns the making of a client: its options, checked and copied. Must not know calls. Loop's thread. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "client_private.h"
+#include "mw/version.h"
+#include "urlencode.h"
+
+enum {
+    DEFAULT_TIMEOUT_MS = 60000,
+    DEFAULT_CONNECT_MS = 10000,
+    DEFAULT_STALL_MS = 30000,
+    DEFAULT_CONCURRENCY = 32,
+    MAX_TOKEN = 8192
+};
+#define DEFAULT_MAX_BODY (32ull * 1024 * 1024)
+
+static const char *const public_urls[MW_SERVICES] = {
+    [MW_OOCTOPUS] = "https://app.ooctopus.com",
+    [MW_CIRCUIT] = "https://circuitsandbox.net/rest/v2",
+};
+
+static int refuse(mw_error *error, const char *option, const char *what)
+{
+    return mw_error_set(error, MW_INVALID, option, "can't make a client: option '%s' %s", option, what);
+}
+
+static bool has_part(CURLU *url, CURLUPart part)
+{
+    char *text = NULL;
+    bool has = mw__curl->url_get(url, part, &text, 0) == CURLUE_OK;
+    mw__curl->free(text);
+    return has;
+}
+
+/* origin = scheme://host[:port], prefix = the path without its trailing slashes. */
+static int split_url(mw_client *client, CURLU *url, mw_error *error)
+{
+    char *path = NULL;
+    char *whole = NULL;
+    int rc = MW_MEMORY;
+    if (mw__curl->url_get(url, CURLUPART_PATH, &path, 0) != CURLUE_OK ||
+        mw__curl->url_set(url, CURLUPART_PATH, "/", 0) != CURLUE_OK ||
+        mw__curl->url_get(url, CURLUPART_URL, &whole, 0) != CURLUE_OK)
+        goto out;
+    const char *problem = mw__path_problem(path);
+    if (problem) {
+        rc = mw_error_set(error, MW_INVALID, "url",
+                          "can't make a client: the path of option 'url' %s", problem);
+        goto out;
+    }
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/')
+        length--;
+    client->prefix = strndup(path, length);
+    client->origin = strndup(whole, strlen(whole) - 1);
+    rc = client->prefix && client->origin ? MW_OK : MW_MEMORY;
+out:
+    mw__curl->free(path);
+    mw__curl->free(whole);
+    return rc;
+}
+
+static int take_url(mw_client *client, const char *text, mw_error *error)
+{
+    if (!text)
+        text = public_urls[client->gate.service];
+    CURLU *url = mw__curl->url();
+    if (!url)
+        return MW_MEMORY;
+    int rc;
+    char *scheme = NULL;
+    bool parsed =
+        strstr(text, "://") && mw__curl->url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS) == CURLUE_OK &&
+        mw__curl->url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK;
+    if (!parsed || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+        rc = refuse(error, "url", "must be an http:// or https:// address");
+    else if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
+        rc = refuse(error, "url", "must not hold a user or password; give the token as an option");
+    else if (has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT))
+        rc = refuse(error, "url", "must not hold a query or a fragment");
+    else
+        rc = split_url(client, url, error);
+    mw__curl->free(scheme);
+    mw__curl->url_cleanup(url);
+    return rc;
+}
+
+/* What goes into a header is printable ASCII: no CR, LF or NUL can pass. */
+static bool header_text(const char *text, bool spaces)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < (spaces ? 0x20 : 0x21) || c > 0x7E)
+            return false;
+    }
+    return true;
+}
+
+static int take_token(mw_client *client, unsigned kind, const char *name, const char *text,
+                      mw_error *error)
+{
+    if (!text)
+        return MW_OK;
+    if (text[0] == '\0')
+        return refuse(error, name, "is empty");
+    if (!header_text(text, false) || strlen(text) > MAX_TOKEN)
+        return refuse(error, name, "holds characters that no token has (spaces, line ends, controls)");
+    client->tokens[kind] = strdup(text);
+    if (!client->tokens[kind] || mw__loop_add_secret(client->loop, text) != MW_OK)
+        return MW_MEMORY;
+    return MW_OK;
+}
+
+static int take_tokens(mw_client *client, const mw_client_options *options, mw_error *error)
+{
+    if (options->service == MW_CIRCUIT && (options->user_token || options->bot_token || options->platform_token))
+        return refuse(error, "token", "of this kind does not exist at circuit, which takes an OAuth token");
+    if (options->service != MW_CIRCUIT && options->oauth_token)
+        return refuse(error, "oauth_token", "does not exist at ooctopus");
+    int rc = take_token(client, 0, "token", options->user_token, error);
+    if (rc == MW_OK)
+        rc = take_token(client, 1, "bot_token", options->bot_token, error);
+    if (rc == MW_OK)
+        rc = take_token(client, 2, "platform_token", options->platform_token, error);
+    if (rc == MW_OK)
+        rc = take_token(client, 3, "token", options->oauth_token, error);
+    return rc;
+}
+
+static int take_text(char **to, const char *text)
+{
+    if (!text)
+        return MW_OK;
+    *to = strdup(text);
+    return *to ? MW_OK : MW_MEMORY;
+}
+
+static int take_proxy(mw_client *client, const char *proxy)
+{
+    if (!proxy && strncmp(client->origin, "https:", 6) == 0) {
+        proxy = getenv("HTTPS_PROXY");
+        client->proxy_from_env = proxy && proxy[0];
+    }
+    return proxy && proxy[0] ? take_text(&client->proxy, proxy) : MW_OK;
+}
+
+static int take_options(mw_client *client, const mw_client_options *options, mw_error *error)
+{
+    const char *agent = options->user_agent ? options->user_agent : "moonwire/" MW_VERSION;
+    if (options->account && !mw__is_integer_text(options->account, strlen(options->account)))
+        return refuse(error, "account", "must be an account id, a whole number");
+    if (!header_text(agent, true))
+        return refuse(error, "user_agent", "holds control characters");
+    int rc = take_url(client, options->url, error);
+    if (rc == MW_OK)
+        rc = take_tokens(client, options, error);
+    if (rc == MW_OK)
+        rc = take_text(&client->account, options->account);
+    if (rc == MW_OK)
+        rc = take_text(&client->user_agent, agent);
+    if (rc == MW_OK)
+        rc = take_text(&client->ca_file, options->ca_file);
+    if (rc == MW_OK)
+        rc = take_proxy(client, options->proxy);
+    client->insecure = options->insecure;
+    client->read_only = options->read_only;
+    client->upstream = options->paths == MW_PATHS_UPSTREAM;
+    client->max_calls = options->max_calls;
+    client->max_body = options->max_body ? options->max_body : DEFAULT_MAX_BODY;
+    client->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
+    client->connect_timeout_ms =
+        options->connect_timeout_ms ? options->connect_timeout_ms : DEFAULT_CONNECT_MS;
+    client->stall_timeout_ms = options->stall_timeout_ms ? options->stall_timeout_ms : DEFAULT_STALL_MS;
+    client->concurrency = options->concurrency ? options->concurrency : DEFAULT_CONCURRENCY;
+    return rc;
+}
+
+int mw_client_new(mw_loop *loop, const mw_client_options *options, mw_client **out, mw_error *error)
+{
+    int rc = mw__curl_load(error);
+    if (rc != MW_OK)
+        return rc;
+    mw_client *client = calloc(1, sizeof *client);
+    if (!client)
+        return mw_error_set(error, MW_MEMORY, NULL, "can't make a client: out of memory");
+    client->gate.service = options->service;
+    client->loop = loop;
+    rc = take_options(client, options, error);
+    if (rc == MW_OK && !mw__transport_of(loop))
+        rc = MW_MEMORY;
+    if (rc == MW_OK) {
+        mw__client_open(client);
+        *out = client;
+        return MW_OK;
+    }
+    if (rc == MW_MEMORY)
+        mw_error_set(error, rc, NULL, "can't make a client: out of memory");
+    mw_client_free(client);
+    return rc;
+}
+
+mw_gate *mw_client_gate(mw_client *client)
+{
+    return &client->gate;
+}
+
+const char *mw_client_transport(void)
+{
+    return mw__curl_load(NULL) == MW_OK ? mw__curl->version() : NULL;
+}
+
+const char *mw_client_env_proxy(void)
+{
+    static _Thread_local char shown[512];
+    const char *proxy = getenv("HTTPS_PROXY");
+    if (!proxy || !proxy[0])
+        return NULL;
+    const char *scheme = strstr(proxy, "://");
+    const char *host = scheme ? scheme + 3 : proxy;
+    const char *at = strrchr(host, '@');
+    size_t n = scheme ? (size_t)(host - proxy) : 0;
+    if (n >= sizeof shown)
+        return NULL;
+    memcpy(shown, proxy, n);
+    strncpy(shown + n, at ? at + 1 : host, sizeof shown - n - 1);
+    shown[sizeof shown - 1] = '\0';
+    return shown;
+}

@@ -1,0 +1,23 @@
+/* gate.c: the door itself; what is behind it is another file's. Loop's thread. */
+#include "gate_private.h"
+
+int mw_gate_submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,
+                   mw_error *error)
+{
+    return gate->kind->submit(gate, request, done, ud, id, error);
+}
+
+void mw_gate_cancel(mw_gate *gate, mw_call_id id)
+{
+    gate->kind->cancel(gate, id);
+}
+
+mw_service mw_gate_service(const mw_gate *gate)
+{
+    return gate->service;
+}
+
+uint64_t mw_gate_sent(const mw_gate *gate)
+{
+    return gate->sent;
+}

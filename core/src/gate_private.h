@@ -1,0 +1,19 @@
+/* gate_private.h: what a gate is made of. A kind of gate embeds it first. */
+#ifndef MW_GATE_PRIVATE_H
+#define MW_GATE_PRIVATE_H
+
+#include "mw/gate.h"
+
+typedef struct mw__gate_kind {
+    int (*submit)(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,
+                  mw_error *error);
+    void (*cancel)(mw_gate *gate, mw_call_id id);
+} mw__gate_kind;
+
+struct mw_gate {
+    const mw__gate_kind *kind;
+    mw_service service;
+    uint64_t sent;
+};
+
+#endif

@@ -1,0 +1,200 @@
+/* json.c: owns the JSON text of requests. Reading JSON is the bindings' business. One thread at a time. */
+#include "json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int write_value(mw__buf *buf, const mw_value *value, const mw_field *field, int depth,
+                       mw_error *error);
+
+const mw_field *mw__field_find(const mw_field *fields, const char *name, size_t length)
+{
+    for (const mw_field *field = fields; field && field->name; field++) {
+        if (strlen(field->name) == length && memcmp(field->name, name, length) == 0)
+            return field;
+    }
+    return NULL;
+}
+
+bool mw__whole_number(double number, int64_t *integer)
+{
+    if (!(fabs(number) <= 9007199254740992.0) || number != floor(number))
+        return false;
+    *integer = (int64_t)number;
+    return true;
+}
+
+void mw__json_string(mw__buf *buf, const char *text, size_t length)
+{
+    static const char hex[] = "0123456789abcdef";
+    mw__buf_putc(buf, '"');
+    size_t start = 0;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7F)
+            continue;
+        mw__buf_append(buf, text + start, i - start);
+        start = i + 1;
+        switch (c) {
+        case '"':
+            mw__buf_puts(buf, "\\\"");
+            break;
+        case '\\':
+            mw__buf_puts(buf, "\\\\");
+            break;
+        case '\n':
+            mw__buf_puts(buf, "\\n");
+            break;
+        case '\r':
+            mw__buf_puts(buf, "\\r");
+            break;
+        case '\t':
+            mw__buf_puts(buf, "\\t");
+            break;
+        default:
+            mw__buf_append(buf, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+        }
+    }
+    mw__buf_append(buf, text + start, length - start);
+    mw__buf_putc(buf, '"');
+}
+
+void mw__json_integer(mw__buf *buf, int64_t integer)
+{
+    char text[24];
+    int length = snprintf(text, sizeof text, "%" PRId64, integer);
+    mw__buf_append(buf, text, (size_t)length);
+}
+
+void mw__json_number(mw__buf *buf, double number)
+{
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
+    /* A host's locale may write a decimal comma; and 1.0 must not come back as an integer. */
+    bool whole = true;
+    for (char *c = text; *c; c++) {
+        if (*c == ',')
+            *c = '.';
+        if (*c == '.' || *c == 'e')
+            whole = false;
+    }
+    mw__buf_puts(buf, text);
+    if (whole)
+        mw__buf_puts(buf, ".0");
+}
+
+static int write_array(mw__buf *buf, const mw_value *value, const mw_field *field, int depth,
+                       mw_error *error)
+{
+    mw__buf_putc(buf, '[');
+    for (size_t i = 0; i < value->length; i++) {
+        if (i > 0)
+            mw__buf_putc(buf, ',');
+        int rc = write_value(buf, &value->as.items[i], field ? field->item : NULL, depth, error);
+        if (rc != MW_OK)
+            return rc;
+    }
+    return mw__buf_putc(buf, ']');
+}
+
+static int write_object(mw__buf *buf, const mw_value *value, const mw_field *field, int depth,
+                        mw_error *error)
+{
+    mw__buf_putc(buf, '{');
+    for (size_t i = 0; i < value->length; i++) {
+        const mw_member *member = &value->as.members[i];
+        if (i > 0)
+            mw__buf_putc(buf, ',');
+        mw__json_string(buf, member->name, member->name_length);
+        mw__buf_putc(buf, ':');
+        const mw_field *known =
+            mw__field_find(field ? field->fields : NULL, member->name, member->name_length);
+        int rc = write_value(buf, &member->value, known, depth, error);
+        if (rc != MW_OK)
+            return rc;
+    }
+    return mw__buf_putc(buf, '}');
+}
+
+/* An id goes out in its documented type: a string of digits as a number, an integer as a string. */
+static int write_string(mw__buf *buf, const mw_value *value, const mw_field *field)
+{
+    if (field && (field->type == MW_T_INTEGER || field->type == MW_T_NUMBER))
+        return mw__buf_append(buf, value->as.string, value->length);
+    mw__json_string(buf, value->as.string, value->length);
+    return buf->status;
+}
+
+static int write_integer(mw__buf *buf, int64_t integer, const mw_field *field)
+{
+    bool quoted = field && field->type == MW_T_STRING;
+    if (quoted)
+        mw__buf_putc(buf, '"');
+    mw__json_integer(buf, integer);
+    if (quoted)
+        mw__buf_putc(buf, '"');
+    return buf->status;
+}
+
+static int write_number(mw__buf *buf, double number, const mw_field *field, mw_error *error)
+{
+    if (!isfinite(number))
+        return mw_error_set(error, MW_INVALID, NULL, "JSON has no NaN and no infinity");
+    int64_t integer;
+    if (field && field->type != MW_T_ANY && mw__whole_number(number, &integer))
+        return write_integer(buf, integer, field);
+    mw__json_number(buf, number);
+    return buf->status;
+}
+
+static int write_value(mw__buf *buf, const mw_value *value, const mw_field *field, int depth,
+                       mw_error *error)
+{
+    bool nests = value->type == MW_V_ARRAY || value->type == MW_V_OBJECT || value->type == MW_V_EMPTY;
+    if (nests && ++depth > MW_MAX_DEPTH)
+        return mw_error_set(error, MW_INVALID, NULL, "nested deeper than %d levels", MW_MAX_DEPTH);
+    switch (value->type) {
+    case MW_V_BOOLEAN:
+        return mw__buf_puts(buf, value->as.boolean ? "true" : "false");
+    case MW_V_INTEGER:
+        return write_integer(buf, value->as.integer, field);
+    case MW_V_NUMBER:
+        return write_number(buf, value->as.number, field, error);
+    case MW_V_STRING:
+        return write_string(buf, value, field);
+    case MW_V_ARRAY:
+        return write_array(buf, value, field, depth, error);
+    case MW_V_OBJECT:
+        return write_object(buf, value, field, depth, error);
+    case MW_V_EMPTY:
+        return mw__buf_puts(buf, field && field->type == MW_T_ARRAY ? "[]" : "{}");
+    default:
+        return mw__buf_puts(buf, "null");
+    }
+}
+
+int mw__json_write(mw__buf *buf, const mw_value *value, const mw_field *field, mw_error *error)
+{
+    return write_value(buf, value, field, 0, error);
+}
+
+int mw_json_write(const mw_value *value, size_t cap, char **text, size_t *length, mw_error *error)
+{
+    mw__buf buf;
+    mw__buf_init(&buf, cap);
+    int rc = mw__json_write(&buf, value, NULL, error);
+    if (rc == MW_OK)
+        *text = mw__buf_take(&buf, length);
+    else
+        mw__buf_free(&buf);
+    if (rc == MW_TOO_LARGE)
+        mw_error_set(error, rc, NULL, "the JSON text is larger than %zu bytes", cap);
+    return rc;
+}

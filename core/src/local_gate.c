@@ -1,0 +1,289 @@
+/* local_gate.c: owns the calls of a client between submit and answer: what may go, the queue, cancel and close. Must
+ * not know curl options. Loop's thread. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client_private.h"
+
+static void start_next(mw_client *client);
+
+static void link_call(mw_client *client, mw__call *call)
+{
+    call->next = client->calls;
+    call->prev = &client->calls;
+    if (call->next)
+        call->next->prev = &call->next;
+    client->calls = call;
+}
+
+static void unlink_call(mw__call *call)
+{
+    *call->prev = call->next;
+    if (call->next)
+        call->next->prev = call->prev;
+}
+
+static void free_client_memory(mw_client *client)
+{
+    while (client->spares) {
+        mw__call *spare = client->spares;
+        client->spares = spare->next;
+        mw__call_destroy(spare);
+    }
+    for (size_t k = 0; k <= MW_TOKEN_KINDS; k++) {
+        for (size_t c = 0; c < MW_CONTENT_TYPES; c++)
+            mw__curl->slist_free_all(client->headers[k][c]);
+    }
+    for (size_t k = 0; k < MW_TOKEN_KINDS; k++) {
+        if (client->tokens[k])
+            explicit_bzero(client->tokens[k], strlen(client->tokens[k]));
+        free(client->tokens[k]);
+    }
+    free(client->origin);
+    free(client->prefix);
+    free(client->account);
+    free(client->user_agent);
+    free(client->ca_file);
+    free(client->proxy);
+    free(client);
+}
+
+/* The call has had its answer: its handle serves the next one. */
+static void retire(mw__call *call)
+{
+    mw_client *client = call->client;
+    unlink_call(call);
+    if (client->loop)
+        mw__loop_release(client->loop);
+    mw__call_reset(call);
+    call->next = client->spares;
+    client->spares = call;
+    if (client->calls) {
+        start_next(client);
+        return;
+    }
+    if (client->loop_closes)
+        client->loop = NULL;
+    if (client->freed)
+        free_client_memory(client);
+}
+
+static void on_post(mw__post *post)
+{
+    mw__call *call = (mw__call *)(void *)((char *)post - offsetof(mw__call, post));
+    if (call->message[0] == '\0')
+        mw__call_fail(call, call->post_code, mw_err_text(call->post_code));
+    else
+        mw__call_fail(call, call->post_code, call->message);
+    retire(call);
+}
+
+/* Ends a call from outside of its own callback: the answer comes on the next turn. */
+static void end_later(mw__call *call, int code)
+{
+    if (call->state == MW_CALL_ENDING)
+        return;
+    if (call->state == MW_CALL_RUNNING) {
+        mw__transport_remove(mw__loop_transport(call->client->loop), &call->transfer);
+        call->client->running--;
+    }
+    call->state = MW_CALL_ENDING;
+    call->post_code = code;
+    call->post.fn = on_post;
+    mw__loop_post(call->client->loop, &call->post);
+}
+
+static void on_done(mw__transfer *transfer, CURLcode result)
+{
+    mw__call *call = (mw__call *)(void *)((char *)transfer - offsetof(mw__call, transfer));
+    char *url = NULL;
+    if (mw__headers_list(&call->headers) != MW_OK)
+        result = CURLE_OUT_OF_MEMORY;
+    if (result == CURLE_OK && mw__call_redirect(call, &url)) {
+        call->redirects++;
+        int rc = mw__call_send(call, url, NULL);
+        mw__curl->free(url);
+        if (rc == MW_OK)
+            return;
+        result = CURLE_OUT_OF_MEMORY;
+    }
+    call->client->running--;
+    call->state = MW_CALL_ENDING;
+    mw__call_answer(call, result);
+    retire(call);
+}
+
+static void start(mw__call *call)
+{
+    mw_error error = {0};
+    int rc = mw__call_start(call, &error);
+    if (rc == MW_OK) {
+        call->state = MW_CALL_RUNNING;
+        call->client->running++;
+        return;
+    }
+    memcpy(call->message, error.message, sizeof call->message);
+    end_later(call, rc);
+}
+
+static void start_next(mw_client *client)
+{
+    while (client->waiting && client->running < client->concurrency) {
+        mw__call *call = client->waiting;
+        client->waiting = call->next_waiting;
+        if (!client->waiting)
+            client->waiting_end = &client->waiting;
+        start(call);
+    }
+}
+
+static void leave_queue(mw_client *client, mw__call *call)
+{
+    mw__call **link = &client->waiting;
+    while (*link && *link != call)
+        link = &(*link)->next_waiting;
+    if (!*link)
+        return;
+    *link = call->next_waiting;
+    if (client->waiting_end == &call->next_waiting)
+        client->waiting_end = link;
+}
+
+static int pick_token(const mw_client *client, const mw_request *request, unsigned *token,
+                      mw_error *error)
+{
+    unsigned every = MW_TOKEN_USER | MW_TOKEN_BOT | MW_TOKEN_PLATFORM | MW_TOKEN_OAUTH;
+    unsigned serves = request->operation ? request->operation->auth
+                      : request->token   ? request->token
+                                         : every;
+    *token = 0;
+    if (serves == 0)
+        return MW_OK;
+    char wanted[64] = "";
+    for (unsigned k = 0; k < MW_TOKEN_KINDS; k++) {
+        unsigned kind = 1u << k;
+        if (!(serves & kind))
+            continue;
+        if (client->tokens[k]) {
+            *token = kind;
+            return MW_OK;
+        }
+        if (wanted[0])
+            strncat(wanted, " or ", sizeof wanted - strlen(wanted) - 1);
+        strncat(wanted, mw_token_name((mw_token)kind), sizeof wanted - strlen(wanted) - 1);
+    }
+    if (!request->operation && !request->token)
+        return MW_OK; /* a raw request of a client without tokens */
+    return mw_error_set(error, MW_INVALID, "token",
+                        "%s: needs a token of kind %s, and this client has none of that kind",
+                        request->name, wanted);
+}
+
+static int admit(mw_client *client, const mw_request *request, unsigned *token, mw_error *error)
+{
+    if (client->closed)
+        return mw_error_set(error, MW_INVALID, NULL, "%s: the client is closed", request->name);
+    if (request->service != client->gate.service)
+        return mw_error_set(error, MW_INVALID, NULL, "%s: a %s request can't go to %s", request->name,
+                            mw_service_name(request->service), mw_service_name(client->gate.service));
+    if (client->read_only && mw__request_mutates(request))
+        return mw_error_set(error, MW_DENIED, NULL, "%s: denied, the client is read-only", request->name);
+    if (client->max_calls > 0 && client->submitted >= client->max_calls)
+        return mw_error_set(error, MW_BUDGET, NULL, "%s: the budget of %" PRIu64 " calls is used up",
+                            request->name, client->max_calls);
+    if (request->operation && mw_operation_takes_account(request->operation) && !client->account &&
+        !request->account)
+        return mw_error_set(error, MW_INVALID, "account_id",
+                            "%s: no account: give the client one (account = 1) or the call "
+                            "(account_id = 1)",
+                            request->name);
+    return pick_token(client, request, token, error);
+}
+
+static int submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,
+                  mw_error *error)
+{
+    mw_client *client = (mw_client *)(void *)gate;
+    unsigned token = 0;
+    int rc = admit(client, request, &token, error);
+    if (rc != MW_OK)
+        return rc;
+    mw__call *call = mw__call_new(client);
+    if (!call)
+        return mw_error_set(error, MW_MEMORY, NULL, "%s: out of memory", request->name);
+    client->submitted++;
+    call->transfer.on_done = on_done;
+    call->request = request;
+    call->done = done;
+    call->ud = ud;
+    call->token = token;
+    call->id = ++client->last_id;
+    call->state = MW_CALL_WAITING;
+    call->submitted_us = mw_loop_now(client->loop);
+    link_call(client, call);
+    mw__loop_hold(client->loop);
+    *client->waiting_end = call;
+    client->waiting_end = &call->next_waiting;
+    *id = call->id;
+    start_next(client);
+    return MW_OK;
+}
+
+static void cancel(mw_gate *gate, mw_call_id id)
+{
+    mw_client *client = (mw_client *)(void *)gate;
+    mw__call *call = client->calls;
+    while (call && call->id != id)
+        call = call->next;
+    if (!call)
+        return;
+    leave_queue(client, call);
+    end_later(call, MW_CANCELLED);
+    start_next(client);
+}
+
+static const mw__gate_kind local_gate = {.submit = submit, .cancel = cancel};
+
+static void on_loop_close(mw__closer *closer)
+{
+    mw_client *client = (mw_client *)(void *)((char *)closer - offsetof(mw_client, closer));
+    mw_client_close(client);
+    client->loop_closes = true;
+    if (!client->calls)
+        client->loop = NULL;
+}
+
+void mw__client_open(mw_client *client)
+{
+    client->gate.kind = &local_gate;
+    client->waiting_end = &client->waiting;
+    client->closer.fn = on_loop_close;
+    mw__loop_on_close(client->loop, &client->closer);
+}
+
+void mw_client_close(mw_client *client)
+{
+    if (client->closed)
+        return;
+    client->closed = true;
+    client->waiting = NULL;
+    client->waiting_end = &client->waiting;
+    for (mw__call *call = client->calls; call; call = call->next)
+        end_later(call, MW_CANCELLED);
+}
+
+void mw_client_free(mw_client *client)
+{
+    if (!client)
+        return;
+    mw_client_close(client);
+    mw__loop_off_close(&client->closer);
+    for (size_t k = 0; k < MW_TOKEN_KINDS && client->loop; k++) {
+        if (client->tokens[k])
+            mw__loop_drop_secret(client->loop, client->tokens[k]);
+    }
+    client->freed = true;
+    if (!client->calls)
+        free_client_memory(client);
+}

@@ -1,0 +1,49 @@
+/* loop_private.h: what the parts of the core that sit on the loop need of it. Loop's thread only. */
+#ifndef MW_LOOP_PRIVATE_H
+#define MW_LOOP_PRIVATE_H
+
+#include <uv.h>
+
+#include "mw/loop.h"
+
+struct mw__transport;
+
+/* Something that must be closed before the loop goes. Embed it, register it, take it off when closed earlier. `fn`
+ * is called once by mw_loop_free; the closer is off the list by then. */
+typedef struct mw__closer mw__closer;
+struct mw__closer {
+    void (*fn)(mw__closer *self);
+    mw__closer *next;
+    mw__closer **prev; /* the link that points here; NULL: not registered */
+};
+
+/* Work for the next turn of the loop. Embed it; `fn` may free it. Taken off by mw__loop_unpost. */
+typedef struct mw__post mw__post;
+struct mw__post {
+    void (*fn)(mw__post *self);
+    mw__post *next;
+    mw__post *prev; /* NULL: not posted */
+};
+
+uv_loop_t *mw__loop_uv(mw_loop *loop);
+
+void mw__loop_on_close(mw_loop *loop, mw__closer *closer);
+void mw__loop_off_close(mw__closer *closer);
+
+/* Runs `post->fn` on the next turn. Posting twice is posting once. */
+void mw__loop_post(mw_loop *loop, mw__post *post);
+void mw__loop_unpost(mw__post *post);
+
+/* Counts live handles for mw_loop_live. */
+void mw__loop_hold(mw_loop *loop);
+void mw__loop_release(mw_loop *loop);
+
+/* Secrets that must not show in any text. Copied; counted, so that each add wants one drop. MW_MEMORY. */
+int mw__loop_add_secret(mw_loop *loop, const char *secret);
+void mw__loop_drop_secret(mw_loop *loop, const char *secret);
+
+/* The transport of the loop, made by its first client. */
+struct mw__transport *mw__loop_transport(const mw_loop *loop);
+void mw__loop_set_transport(mw_loop *loop, struct mw__transport *transport);
+
+#endif

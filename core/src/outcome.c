@@ -1,0 +1,201 @@
+/* outcome.c: owns what became of a call: from libcurl's result and the status to one code, one line and whether the
+ * request left. Must not know queues. Loop's thread. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client_private.h"
+
+static int of_status(const mw_request *request, long status)
+{
+    /* A gateway speaks here: the server behind it may have done the work. */
+    bool gateway = status == 502 || status == 503 || status == 504;
+    if (gateway && mw__request_mutates(request) && !mw__request_idempotent(request))
+        return MW_AMBIGUOUS;
+    if (status >= 200 && status < 300)
+        return MW_OK;
+    if (status >= 500)
+        return MW_SERVER;
+    switch (status) {
+    case 401:
+        return MW_AUTH;
+    case 403:
+        return MW_FORBIDDEN;
+    case 404:
+        return MW_NOT_FOUND;
+    case 409:
+        return MW_CONFLICT;
+    case 429:
+        return MW_RATE_LIMITED;
+    default:
+        return MW_REJECTED;
+    }
+}
+
+static int of_result(const mw__call *call, CURLcode result)
+{
+    if (call->body_too_large || call->headers.trouble == MW_HEADERS_TOO_LARGE)
+        return MW_TOO_LARGE;
+    switch (result) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return MW_TIMEOUT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_USE_SSL_FAILED:
+        return MW_TLS;
+    case CURLE_BAD_CONTENT_ENCODING:
+        return MW_DECODE;
+    case CURLE_OUT_OF_MEMORY:
+        return MW_MEMORY;
+    default:
+        return MW_NETWORK;
+    }
+}
+
+static mw_sent sent(const mw__call *call, CURLcode result)
+{
+    if (result == CURLE_OK)
+        return MW_SENT_ANSWERED;
+    long bytes = 0;
+    mw__curl->easy_getinfo(call->transfer.easy, CURLINFO_REQUEST_SIZE, &bytes);
+    return call->sends == 0 || (bytes == 0 && call->sends == 1) ? MW_SENT_NOT : MW_SENT_UNKNOWN;
+}
+
+static void explain_timeout(mw__call *call)
+{
+    const mw_call_options *own = &call->request->options;
+    uint32_t total = own->timeout_ms ? own->timeout_ms : call->client->timeout_ms;
+    int64_t spent = (mw_loop_now(call->client->loop) - call->started_us) / 1000;
+    if (call->sends == 0)
+        snprintf(call->message, sizeof call->message, "not connected after %.1f s",
+                 (double)spent / 1000);
+    else if (spent + 50 >= total)
+        snprintf(call->message, sizeof call->message, "no whole answer after %.1f s",
+                 (double)spent / 1000);
+    else
+        snprintf(call->message, sizeof call->message, "the answer stalled; given up after %.1f s",
+                 (double)spent / 1000);
+}
+
+static void explain_result(mw__call *call, CURLcode result, int code)
+{
+    char *text = call->message;
+    size_t size = sizeof call->message;
+    const char *detail = call->trouble[0] ? call->trouble : mw__curl->easy_strerror(result);
+    if (call->body_too_large)
+        snprintf(text, size, "the body is larger than %llu bytes (max_body raises the limit)",
+                 (unsigned long long)call->max_body);
+    else if (code == MW_TOO_LARGE)
+        snprintf(text, size, "headers and trailers are larger than %u bytes", MW_MAX_HEADERS);
+    else if (call->headers.trouble == MW_HEADERS_BAD_LENGTH)
+        snprintf(text, size, "the answer's Content-Length is no usable number");
+    else if (call->sent_twice)
+        snprintf(text, size, "the connection died before the answer");
+    else if (result == CURLE_ABORTED_BY_CALLBACK)
+        snprintf(text, size, "a file could not be read to its end");
+    else if (code == MW_TIMEOUT)
+        explain_timeout(call);
+    else
+        snprintf(text, size, "%s", detail);
+}
+
+static void explain_status(mw__call *call, long status)
+{
+    const char *location = mw__headers_get(&call->headers, "location");
+    if (status >= 300 && status < 400 && location)
+        snprintf(call->message, sizeof call->message,
+                 "the server redirects to %.300s, which is not followed; check the base URL", location);
+    else
+        snprintf(call->message, sizeof call->message, "the server answered %ld", status);
+}
+
+/* Seconds, or a date by the server's own clock where it gives one. */
+static double retry_after(const mw__headers *headers)
+{
+    const char *value = mw__headers_get(headers, "retry-after");
+    if (!value)
+        return -1;
+    char *end;
+    double seconds = strtod(value, &end);
+    if (end != value && *end == '\0')
+        return seconds >= 0 && seconds < 1e9 ? seconds : -1;
+    time_t then = mw__curl->getdate(value, NULL);
+    const char *date = mw__headers_get(headers, "date");
+    time_t now = date ? mw__curl->getdate(date, NULL) : time(NULL);
+    if (then == -1 || now == -1)
+        return -1;
+    return then > now ? difftime(then, now) : 0;
+}
+
+static void show_url(mw__call *call)
+{
+    char *url = NULL;
+    mw__curl->easy_getinfo(call->transfer.easy, CURLINFO_EFFECTIVE_URL, &url);
+    snprintf(call->url, sizeof call->url, "%s", url ? url : "");
+    mw__redact_url(call->url);
+    mw_loop_redact(call->client->loop, call->url);
+}
+
+static void deliver(mw__call *call, mw_answer *answer)
+{
+    const mw_client *client = call->client;
+    int64_t now = client->loop ? mw_loop_now(client->loop) : call->submitted_us;
+    answer->elapsed_us = now - call->submitted_us;
+    answer->waited_us = (call->started_us ? call->started_us : now) - call->submitted_us;
+    uint32_t tries = call->sends - (call->redirects < call->sends ? call->redirects : 0);
+    answer->attempts = tries > 0 ? tries : 1;
+    answer->url = call->url;
+    answer->message = call->message;
+    answer->headers = call->headers.list;
+    answer->header_count = call->headers.count;
+    if (!answer->request_id)
+        answer->request_id = "";
+    if (!answer->body)
+        answer->body = "";
+    if (client->loop)
+        mw_loop_redact(client->loop, call->message);
+    call->done(answer, call->ud);
+}
+
+void mw__call_fail(mw__call *call, int code, const char *message)
+{
+    mw_answer answer = {.code = code, .retry_after = -1};
+    answer.sent = call->sends > 0 ? MW_SENT_UNKNOWN : MW_SENT_NOT;
+    snprintf(call->message, sizeof call->message, "%s", message);
+    if (call->state == MW_CALL_ENDING && call->sends > 0 && call->client->loop)
+        show_url(call);
+    deliver(call, &answer);
+}
+
+void mw__call_answer(mw__call *call, CURLcode result)
+{
+    mw_answer answer = {.retry_after = -1, .sent = sent(call, result)};
+    long status = 0;
+    mw__curl->easy_getinfo(call->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    answer.status = (int)status;
+    show_url(call);
+    call->message[0] = '\0';
+    if (result == CURLE_OK) {
+        answer.code = of_status(call->request, status);
+        answer.retry_after = retry_after(&call->headers);
+        answer.request_id = mw__headers_get(&call->headers, "x-request-id");
+        answer.body = call->body.data;
+        answer.body_length = call->body.length;
+        if (answer.code != MW_OK)
+            explain_status(call, status);
+    } else {
+        answer.code = of_result(call, result);
+        explain_result(call, result, answer.code);
+        bool unclear = answer.sent == MW_SENT_UNKNOWN && answer.code != MW_TOO_LARGE &&
+                       answer.code != MW_MEMORY && mw__request_mutates(call->request);
+        if (unclear)
+            answer.code = MW_AMBIGUOUS;
+    }
+    deliver(call, &answer);
+}

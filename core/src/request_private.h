@@ -1,0 +1,40 @@
+/* request_private.h: what a checked request is made of, for the gates. */
+#ifndef MW_REQUEST_PRIVATE_H
+#define MW_REQUEST_PRIVATE_H
+
+#include "buf.h"
+#include "mw/request.h"
+#include "parts.h"
+
+#define MW_MAX_SEGMENTS 8
+#define MW_MAX_REQUEST_BODY (64u * 1024u * 1024u)
+#define MW_MAX_URL (64u * 1024u)
+
+struct mw_request {
+    const mw_operation *operation; /* NULL: raw */
+    mw_service service;
+    mw_verb verb;
+    char name[96];
+    char warning[256];
+    char *raw_path;
+    char *segments[MW_MAX_SEGMENTS]; /* encoded path parameters in path order; [0] is NULL where the client's
+                                      * account goes */
+    char *account;                   /* another account than the client's, or NULL */
+    char *query;                     /* encoded, or NULL */
+    char *body;
+    size_t body_length;
+    const char *content_type; /* of `body`; static; NULL: no body */
+    mw__parts parts;          /* a multipart body, when there is one */
+    unsigned token;           /* raw: the kind asked for, or 0 */
+    mw_call_options options;
+};
+
+/* Whether the request changes something; whether sending it twice does what once does. */
+bool mw__request_mutates(const mw_request *request);
+bool mw__request_idempotent(const mw_request *request);
+
+/* Appends the path below the base URL: the template of the row (`upstream`: its other one) with its segments filled
+ * in and `account` where the client supplies it, or the raw path; then "?query". */
+int mw__request_target(const mw_request *request, const char *account, bool upstream, mw__buf *buf);
+
+#endif

@@ -1,0 +1,160 @@
+/* transport.c: owns the curl multi handle and its sockets and timer on the loop. Must not know requests.
+ * Loop's thread. */
+#include "transport.h"
+
+#include <stdlib.h>
+
+enum { CACHED_CONNECTIONS = 256 };
+
+struct mw__transport {
+    mw_loop *loop;
+    CURLM *multi;
+    uv_timer_t timer;
+    mw__closer closer;
+};
+
+typedef struct watch {
+    uv_poll_t poll;
+    mw__transport *transport;
+    curl_socket_t socket;
+} watch;
+
+/* After every action all results are taken: a transfer that ends by a timeout is reported only here. */
+static void drain(mw__transport *transport)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = mw__curl->multi_info_read(transport->multi, &left)) != NULL) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURL *easy = message->easy_handle;
+        CURLcode result = message->data.result;
+        char *private = NULL;
+        mw__curl->easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+        mw__transfer *transfer = (mw__transfer *)(void *)private;
+        mw__curl->multi_remove_handle(transport->multi, easy);
+        transfer->on_done(transfer, result);
+    }
+}
+
+static void act(mw__transport *transport, curl_socket_t socket, int events)
+{
+    int running;
+    mw__curl->multi_socket_action(transport->multi, socket, events, &running);
+    drain(transport);
+}
+
+static void on_socket(uv_poll_t *poll, int status, int events)
+{
+    const watch *w = poll->data;
+    int action = 0;
+    if (status < 0)
+        action = CURL_CSELECT_ERR;
+    if (events & UV_READABLE)
+        action |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        action |= CURL_CSELECT_OUT;
+    act(w->transport, w->socket, action);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *ud, void *socket_ud)
+{
+    (void)easy;
+    mw__transport *transport = ud;
+    watch *w = socket_ud;
+    if (what == CURL_POLL_REMOVE) {
+        if (w) {
+            mw__curl->multi_assign(transport->multi, socket, NULL);
+            uv_close((uv_handle_t *)&w->poll, on_watch_closed);
+        }
+        return 0;
+    }
+    if (!w) {
+        w = calloc(1, sizeof *w);
+        if (!w)
+            return -1;
+        w->transport = transport;
+        w->socket = socket;
+        if (uv_poll_init_socket(mw__loop_uv(transport->loop), &w->poll, socket) != 0) {
+            free(w);
+            return -1;
+        }
+        w->poll.data = w;
+        mw__curl->multi_assign(transport->multi, socket, w);
+    }
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    return uv_poll_start(&w->poll, events, on_socket) == 0 ? 0 : -1;
+}
+
+static int set_timer(CURLM *multi, long timeout_ms, void *ud)
+{
+    (void)multi;
+    mw__transport *transport = ud;
+    if (timeout_ms < 0)
+        return uv_timer_stop(&transport->timer);
+    uv_update_time(mw__loop_uv(transport->loop));
+    return uv_timer_start(&transport->timer, on_timeout, (uint64_t)timeout_ms, 0);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void on_loop_close(mw__closer *closer)
+{
+    mw__transport *transport =
+        (mw__transport *)(void *)((char *)closer - offsetof(mw__transport, closer));
+    mw__loop_set_transport(transport->loop, NULL);
+    mw__curl->multi_cleanup(transport->multi); /* closes idle connections through watch_socket */
+    uv_close((uv_handle_t *)&transport->timer, on_timer_closed);
+}
+
+mw__transport *mw__transport_of(mw_loop *loop)
+{
+    mw__transport *transport = mw__loop_transport(loop);
+    if (transport)
+        return transport;
+    transport = calloc(1, sizeof *transport);
+    if (!transport)
+        return NULL;
+    transport->multi = mw__curl->multi_init();
+    if (!transport->multi) {
+        free(transport);
+        return NULL;
+    }
+    transport->loop = loop;
+    uv_timer_init(mw__loop_uv(loop), &transport->timer);
+    transport->timer.data = transport;
+    mw__curl->multi_setopt(transport->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+    mw__curl->multi_setopt(transport->multi, CURLMOPT_SOCKETDATA, transport);
+    mw__curl->multi_setopt(transport->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    mw__curl->multi_setopt(transport->multi, CURLMOPT_TIMERDATA, transport);
+    mw__curl->multi_setopt(transport->multi, CURLMOPT_MAXCONNECTS, (long)CACHED_CONNECTIONS);
+    transport->closer.fn = on_loop_close;
+    mw__loop_on_close(loop, &transport->closer);
+    mw__loop_set_transport(loop, transport);
+    return transport;
+}
+
+int mw__transport_add(mw__transport *transport, mw__transfer *transfer)
+{
+    mw__curl->easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
+    CURLMcode code = mw__curl->multi_add_handle(transport->multi, transfer->easy);
+    return code == CURLM_OK ? MW_OK : MW_MEMORY;
+}
+
+void mw__transport_remove(mw__transport *transport, mw__transfer *transfer)
+{
+    mw__curl->multi_remove_handle(transport->multi, transfer->easy);
+}
