@@ -1,4 +1,5 @@
-/* body.c: owns the bytes of a body: JSON, url-encoded or the parts of a multipart. Must not know clients. */
+/* body.c: owns the bytes of a body: JSON, url-encoded or the parts of a multipart. Must not know
+ * clients. */
 #include <string.h>
 
 #include "json.h"
@@ -36,9 +37,10 @@ static int check_csv(const mw__maker *make, const mw_field *field, const mw_valu
     for (size_t i = 0; value->type == MW_V_ARRAY && i < value->length; i++) {
         const mw_value *item = &value->as.items[i];
         if (item->type == MW_V_STRING && memchr(item->as.string, ',', item->length))
-            return mw_error_set(make->error, MW_INVALID, field->name,
-                                "%s: '%s[%zu]' holds a comma, which separates the elements on the wire",
-                                make->request->name, field->name, i + 1);
+            return mw_error_set(
+                make->error, MW_INVALID, field->name,
+                "%s: '%s[%zu]' holds a comma, which separates the elements on the wire",
+                make->request->name, field->name, i + 1);
     }
     return MW_OK;
 }
@@ -93,4 +95,3 @@ int mw__write_body(mw__maker *make)
         return MW_OK;
     }
 }
-

@@ -1,5 +1,5 @@
-/* buf.h: a growable buffer that is born with a cap. A failure sticks: after the first one every append does nothing,
- * so that a writer checks once, at the end. One thread at a time. */
+/* buf.h: a growable buffer that is born with a cap. A failure sticks: after the first one every
+ * append does nothing, so that a writer checks once, at the end. One thread at a time. */
 #ifndef MW_BUF_H
 #define MW_BUF_H
 
@@ -22,7 +22,8 @@ int mw__buf_putc(mw__buf *buf, char c);
 /* Grows once for `length` more bytes. */
 int mw__buf_reserve(mw__buf *buf, size_t length);
 
-/* Moves the content out: free() it. NULL when a failure sticks; never NULL otherwise. Leaves an empty buffer. */
+/* Moves the content out: free() it. NULL when a failure sticks; never NULL otherwise. Leaves an
+ * empty buffer. */
 char *mw__buf_take(mw__buf *buf, size_t *length);
 void mw__buf_free(mw__buf *buf);
 

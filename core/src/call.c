@@ -1,5 +1,5 @@
-/* call.c: owns one call on the wire: an easy handle set up so that libcurl does what was checked and no more. Must
- * not know queues or what the answer means. Loop's thread. */
+/* call.c: owns one call on the wire: an easy handle set up so that libcurl does what was checked
+ * and no more. Must not know queues or what the answer means. Loop's thread. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,8 +34,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *ud)
     return count;
 }
 
-/* Called each time the request begins to go out. libcurl itself sends again on a fresh connection when a reused one
- * dies before the answer, whatever the verb: what may go out only once stops here. */
+/* Called each time the request begins to go out. libcurl itself sends again on a fresh connection
+ * when a reused one dies before the answer, whatever the verb: what may go out only once stops here. */
 static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
 {
     (void)ip;
@@ -174,7 +174,8 @@ static int set_body(mw__call *call)
 {
     CURL *easy = call->transfer.easy;
     const mw_request *request = call->request;
-    bool wants_body = request->verb == MW_POST || request->verb == MW_PUT || request->verb == MW_PATCH;
+    bool wants_body =
+        request->verb == MW_POST || request->verb == MW_PUT || request->verb == MW_PATCH;
     if (request->parts.count > 0) {
         int rc = set_parts(call);
         if (rc != MW_OK)
@@ -250,7 +251,8 @@ static void set_limits(mw__call *call)
     const mw_call_options *own = &call->request->options;
     CURL *easy = call->transfer.easy;
     uint32_t stall = own->stall_timeout_ms ? own->stall_timeout_ms : client->stall_timeout_ms;
-    uint32_t connect = own->connect_timeout_ms ? own->connect_timeout_ms : client->connect_timeout_ms;
+    uint32_t connect =
+        own->connect_timeout_ms ? own->connect_timeout_ms : client->connect_timeout_ms;
     SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect);
     SET(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     SET(easy, CURLOPT_LOW_SPEED_TIME, ((long)stall + 999) / 1000);

@@ -63,8 +63,7 @@ static bool is_id(const char *name)
 
 static bool fits(const mw__check *check, const mw_field *field, const mw_value *value)
 {
-    bool digits =
-        value->type == MW_V_STRING && mw__is_integer_text(value->as.string, value->length);
+    bool digits = value->type == MW_V_STRING && mw__is_integer_text(value->as.string, value->length);
     int64_t whole;
     bool integer = value->type == MW_V_INTEGER ||
                    (value->type == MW_V_NUMBER && mw__whole_number(value->as.number, &whole));
@@ -92,8 +91,8 @@ static bool fits(const mw__check *check, const mw_field *field, const mw_value *
 static const char *wanted(mw_type type)
 {
     static const char *const names[] = {
-        [MW_T_ANY] = "a value",     [MW_T_STRING] = "a string",     [MW_T_INTEGER] = "an integer",
-        [MW_T_NUMBER] = "a number", [MW_T_BOOLEAN] = "a boolean",   [MW_T_ARRAY] = "a list",
+        [MW_T_ANY] = "a value",     [MW_T_STRING] = "a string",       [MW_T_INTEGER] = "an integer",
+        [MW_T_NUMBER] = "a number", [MW_T_BOOLEAN] = "a boolean",     [MW_T_ARRAY] = "a list",
         [MW_T_OBJECT] = "a table",  [MW_T_FILE] = "a path to a file",
     };
     return names[type];
@@ -144,9 +143,10 @@ static int check_choice(const mw__check *check, const mw_field *field, const mw_
         join(list, sizeof list, field->values);
         mw__describe(value, got, sizeof got);
         const char *near = known ? mw_closest(word, field->values) : NULL;
-        return mw_error_set(check->error, MW_INVALID, where, "%s: '%s' can't be %s%s%s%s (one of: %s)",
-                            check->operation, where, got, near ? "; did you mean '" : "",
-                            near ? near : "", near ? "'?" : "", list);
+        return mw_error_set(check->error, MW_INVALID, where,
+                            "%s: '%s' can't be %s%s%s%s (one of: %s)", check->operation, where, got,
+                            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "",
+                            list);
     }
     if (field->known && !(known && listed(field->known, word)) && check->warning_size > 0)
         snprintf(check->warning, check->warning_size,
@@ -174,8 +174,8 @@ static int check_items(const mw__check *check, const mw_field *field, const mw_v
     return MW_OK;
 }
 
-/* Inside objects only the listed types are held: what is not listed passes, and a missing or unusual value may be
- * right for another kind of inbox, filter or template than the documented one. */
+/* Inside objects only the listed types are held: what is not listed passes, and a missing or unusual
+ * value may be right for another kind of inbox, filter or template than the documented one. */
 static int check_members(const mw__check *check, const mw_field *field, const mw_value *value,
                          const char *where)
 {
@@ -207,9 +207,8 @@ static int check_value(const mw__check *check, const mw_field *field, const mw_v
                             check->operation, where, wanted(field->type), got);
     }
     if (field->max_length > 0 && value->type == MW_V_STRING && value->length > field->max_length)
-        return mw_error_set(check->error, MW_INVALID, where,
-                            "%s: '%s' is longer than %u bytes", check->operation, where,
-                            (unsigned)field->max_length);
+        return mw_error_set(check->error, MW_INVALID, where, "%s: '%s' is longer than %u bytes",
+                            check->operation, where, (unsigned)field->max_length);
     if ((field->values || field->known) && field->type != MW_T_ARRAY && !nested) {
         int rc = check_choice(check, field, value, where);
         if (rc != MW_OK)

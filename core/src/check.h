@@ -9,7 +9,7 @@ typedef struct mw__check {
     const char *operation; /* "contacts:update" */
     bool query;            /* a query parameter: text on the wire whatever its type, never null */
     mw_error *error;
-    char *warning;         /* gets what is worth telling although it is sent */
+    char *warning; /* gets what is worth telling although it is sent */
     size_t warning_size;
 } mw__check;
 

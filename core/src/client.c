@@ -1,4 +1,5 @@
-/* client.c: owns the making of a client: its options, checked and copied. Must not know calls. Loop's thread. */
+/* client.c: owns the making of a client: its options, checked and copied. Must not know calls.
+ * Loop's thread. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ static const char *const public_urls[MW_SERVICES] = {
 
 static int refuse(mw_error *error, const char *option, const char *what)
 {
-    return mw_error_set(error, MW_INVALID, option, "can't make a client: option '%s' %s", option, what);
+    return mw_error_set(error, MW_INVALID, option, "can't make a client: option '%s' %s", option,
+                        what);
 }
 
 static bool has_part(CURLU *url, CURLUPart part)
@@ -71,9 +73,9 @@ static int take_url(mw_client *client, const char *text, mw_error *error)
         return MW_MEMORY;
     int rc;
     char *scheme = NULL;
-    bool parsed =
-        strstr(text, "://") && mw__curl->url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS) == CURLUE_OK &&
-        mw__curl->url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK;
+    bool parsed = strstr(text, "://") &&
+                  mw__curl->url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS) == CURLUE_OK &&
+                  mw__curl->url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK;
     if (!parsed || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
         rc = refuse(error, "url", "must be an http:// or https:// address");
     else if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
@@ -106,7 +108,8 @@ static int take_token(mw_client *client, unsigned kind, const char *name, const 
     if (text[0] == '\0')
         return refuse(error, name, "is empty");
     if (!header_text(text, false) || strlen(text) > MAX_TOKEN)
-        return refuse(error, name, "holds characters that no token has (spaces, line ends, controls)");
+        return refuse(error, name,
+                      "holds characters that no token has (spaces, line ends, controls)");
     client->tokens[kind] = strdup(text);
     if (!client->tokens[kind] || mw__loop_add_secret(client->loop, text) != MW_OK)
         return MW_MEMORY;
@@ -115,8 +118,10 @@ static int take_token(mw_client *client, unsigned kind, const char *name, const 
 
 static int take_tokens(mw_client *client, const mw_client_options *options, mw_error *error)
 {
-    if (options->service == MW_CIRCUIT && (options->user_token || options->bot_token || options->platform_token))
-        return refuse(error, "token", "of this kind does not exist at circuit, which takes an OAuth token");
+    if (options->service == MW_CIRCUIT &&
+        (options->user_token || options->bot_token || options->platform_token))
+        return refuse(error, "token",
+                      "of this kind does not exist at circuit, which takes an OAuth token");
     if (options->service != MW_CIRCUIT && options->oauth_token)
         return refuse(error, "oauth_token", "does not exist at ooctopus");
     int rc = take_token(client, 0, "token", options->user_token, error);
@@ -172,7 +177,8 @@ static int take_options(mw_client *client, const mw_client_options *options, mw_
     client->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     client->connect_timeout_ms =
         options->connect_timeout_ms ? options->connect_timeout_ms : DEFAULT_CONNECT_MS;
-    client->stall_timeout_ms = options->stall_timeout_ms ? options->stall_timeout_ms : DEFAULT_STALL_MS;
+    client->stall_timeout_ms =
+        options->stall_timeout_ms ? options->stall_timeout_ms : DEFAULT_STALL_MS;
     client->concurrency = options->concurrency ? options->concurrency : DEFAULT_CONCURRENCY;
     return rc;
 }

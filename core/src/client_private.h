@@ -1,5 +1,5 @@
-/* client_private.h: a client from the inside: shared by client.c (options), local_gate.c (the queue), call.c (one
- * call on the wire) and outcome.c (what became of it). Loop's thread. */
+/* client_private.h: a client from the inside: shared by client.c (options), local_gate.c (the
+ * queue), call.c (one call on the wire) and outcome.c (what became of it). Loop's thread. */
 #ifndef MW_CLIENT_PRIVATE_H
 #define MW_CLIENT_PRIVATE_H
 
@@ -16,7 +16,7 @@
 typedef struct mw__call mw__call;
 
 struct mw_client {
-    mw_gate gate; /* first: a gate of this kind is its client */
+    mw_gate gate;  /* first: a gate of this kind is its client */
     mw_loop *loop; /* NULL once the loop has gone */
     char *origin;  /* "https://host:port" */
     char *prefix;  /* path of the base URL without its trailing '/', "" for none */
@@ -62,20 +62,20 @@ struct mw__call {
     mw__call *next; /* in client->calls or client->spares */
     mw__call **prev;
     mw__call *next_waiting;
-    mw__post post;     /* delivers an end that came outside of the loop */
+    mw__post post; /* delivers an end that came outside of the loop */
     int post_code;
     curl_mime *mime;
     mw__buf body;
     mw__headers headers;
-    char url[2048];    /* redacted, for messages */
+    char url[2048]; /* redacted, for messages */
     char message[640];
     char trouble[CURL_ERROR_SIZE];
-    unsigned token;    /* the kind that is sent, 0 for none */
-    uint32_t sends;    /* times the request began to go out */
+    unsigned token;     /* the kind that is sent, 0 for none */
+    uint32_t sends;     /* times the request began to go out */
     uint32_t hop_sends; /* of it, since the last redirect */
     uint32_t redirects;
     bool body_too_large;
-    bool sent_twice;   /* libcurl wanted to send again what may go out once only */
+    bool sent_twice; /* libcurl wanted to send again what may go out once only */
     uint64_t max_body;
     int64_t submitted_us;
     int64_t started_us;
@@ -92,8 +92,8 @@ void mw__call_destroy(mw__call *call);
 void mw__call_answer(mw__call *call, CURLcode result);
 void mw__call_fail(mw__call *call, int code, const char *message);
 
-/* redirect.c: whether the answer is a redirect that is followed; then `*url` (free with mw__curl->free) is where
- * to. */
+/* redirect.c: whether the answer is a redirect that is followed; then `*url` (free with
+ * mw__curl->free) is where to. */
 bool mw__call_redirect(const mw__call *call, char **url);
 
 /* local_gate.c: makes a client with its options a gate on its loop. */

@@ -1,4 +1,5 @@
-/* curl_lib.c: owns the table of libcurl's functions. The library stays loaded for the life of the process. */
+/* curl_lib.c: owns the table of libcurl's functions. The library stays loaded for the life of the
+ * process. */
 #include "curl_lib.h"
 
 #include <dlfcn.h>
@@ -34,11 +35,11 @@ static void load(void)
         problem = "libcurl.so.4 is not there (Debian: apt-get install libcurl4)";
         return;
     }
-#define X(name)                                                  \
-    *(void **)(void *)&table.name = dlsym(library, "curl_" #name); \
-    if (!table.name) {                                           \
-        problem = "libcurl has no curl_" #name;                  \
-        return;                                                  \
+#define X(name)                                                                                    \
+    *(void **)(void *)&table.name = dlsym(library, "curl_" #name);                                 \
+    if (!table.name) {                                                                             \
+        problem = "libcurl has no curl_" #name;                                                    \
+        return;                                                                                    \
     }
     MW_CURL_FUNCTIONS(X)
 #undef X

@@ -10,8 +10,8 @@ const char *mw_err_kind(int code)
     switch (code) {
     case MW_OK:
         return "ok";
-#define MW_X(name, number, kind, text) \
-    case number:                       \
+#define MW_X(name, number, kind, text)                                                             \
+    case number:                                                                                   \
         return kind;
         MW_ERRORS(MW_X)
 #undef MW_X
@@ -25,8 +25,8 @@ const char *mw_err_text(int code)
     switch (code) {
     case MW_OK:
         return "no error";
-#define MW_X(name, number, kind, text) \
-    case number:                       \
+#define MW_X(name, number, kind, text)                                                             \
+    case number:                                                                                   \
         return text;
         MW_ERRORS(MW_X)
 #undef MW_X

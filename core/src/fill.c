@@ -1,4 +1,5 @@
-/* fill.c: owns which parameter goes where and whether it may. Must not know bytes or clients. One thread at a time. */
+/* fill.c: owns which parameter goes where and whether it may. Must not know bytes or clients. One
+ * thread at a time. */
 #include <stdio.h>
 #include <string.h>
 
@@ -135,9 +136,10 @@ static int add_extra(mw__maker *make)
         const mw_member *member = &extra->as.members[i];
         int rc = MW_OK;
         if (make->operation->body != MW_BODY_JSON && !flat(&member->value))
-            rc = mw_error_set(make->error, MW_INVALID, member->name,
-                              "%s: extra field '%s' must be text, a number, a boolean or a list of them",
-                              make->request->name, member->name);
+            rc = mw_error_set(
+                make->error, MW_INVALID, member->name,
+                "%s: extra field '%s' must be text, a number, a boolean or a list of them",
+                make->request->name, member->name);
         else if (make->operation->body == MW_BODY_NONE)
             mw__url_field(&make->query, &(mw_field){.name = member->name}, &member->value, false);
         else
@@ -183,7 +185,8 @@ static int check_required(mw__maker *make)
     for (const mw_field *f = operation->query; f && f->name; f++) {
         bool found = false;
         for (size_t i = 0; f->required && make->params && make->params->type == MW_V_OBJECT &&
-                           i < make->params->length && !found; i++)
+                           i < make->params->length && !found;
+             i++)
             found = strcmp(make->params->as.members[i].name, f->name) == 0;
         if (f->required && !found)
             return missing(make, f->name);
@@ -201,7 +204,8 @@ static int check_required(mw__maker *make)
             used += n > 0 ? (size_t)n : 0;
         }
         return mw_error_set(make->error, MW_INVALID, NULL,
-                            "%s: an update needs at least one field (%s)", make->request->name, list);
+                            "%s: an update needs at least one field (%s)", make->request->name,
+                            list);
     }
     return MW_OK;
 }

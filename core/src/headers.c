@@ -1,6 +1,6 @@
-/* headers.c: owns the headers of one answer. Must not know what they are for, except that a Content-Length that two
- * parties could read in two ways ends the answer (libcurl takes an overflowing one for "none" and calls a cut body a
- * success). */
+/* headers.c: owns the headers of one answer. Must not know what they are for, except that a
+ * Content-Length that two parties could read in two ways ends the answer (libcurl takes an
+ * overflowing one for "none" and calls a cut body a success). */
 #include "headers.h"
 
 #include <stdlib.h>

@@ -16,12 +16,12 @@ typedef enum mw__headers_trouble {
 } mw__headers_trouble;
 
 typedef struct mw__headers {
-    mw__buf block;     /* the lines of the last head, one after the other, NUL-ended each */
-    size_t bytes;      /* of all heads and trailers */
-    bool complete;     /* the empty line came; what follows is trailers */
-    int64_t length;    /* Content-Length, -1: none */
+    mw__buf block;  /* the lines of the last head, one after the other, NUL-ended each */
+    size_t bytes;   /* of all heads and trailers */
+    bool complete;  /* the empty line came; what follows is trailers */
+    int64_t length; /* Content-Length, -1: none */
     mw__headers_trouble trouble;
-    mw_header *list;   /* made by mw__headers_list */
+    mw_header *list; /* made by mw__headers_list */
     size_t count;
 } mw__headers;
 

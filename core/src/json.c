@@ -157,7 +157,8 @@ static int write_number(mw__buf *buf, double number, const mw_field *field, mw_e
 static int write_value(mw__buf *buf, const mw_value *value, const mw_field *field, int depth,
                        mw_error *error)
 {
-    bool nests = value->type == MW_V_ARRAY || value->type == MW_V_OBJECT || value->type == MW_V_EMPTY;
+    bool nests =
+        value->type == MW_V_ARRAY || value->type == MW_V_OBJECT || value->type == MW_V_EMPTY;
     if (nests && ++depth > MW_MAX_DEPTH)
         return mw_error_set(error, MW_INVALID, NULL, "nested deeper than %d levels", MW_MAX_DEPTH);
     switch (value->type) {

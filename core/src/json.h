@@ -6,9 +6,9 @@
 #include "mw/operation.h"
 #include "mw/value.h"
 
-/* Appends `value`. `field` (may be NULL) says what the facts know of it: an empty table is [] where they say array,
- * ids take their documented type. The value must have passed the check before; only depth and numbers are looked at
- * again. MW_INVALID with `error`, or what sticks in `buf`. */
+/* Appends `value`. `field` (may be NULL) says what the facts know of it: an empty table is [] where
+ * they say array, ids take their documented type. The value must have passed the check before; only
+ * depth and numbers are looked at again. MW_INVALID with `error`, or what sticks in `buf`. */
 int mw__json_write(mw__buf *buf, const mw_value *value, const mw_field *field, mw_error *error);
 
 /* Appends a string with its quotes; a number as the shortest text that reads back the same. */

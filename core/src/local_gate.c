@@ -1,5 +1,5 @@
-/* local_gate.c: owns the calls of a client between submit and answer: what may go, the queue, cancel and close. Must
- * not know curl options. Loop's thread. */
+/* local_gate.c: owns the calls of a client between submit and answer: what may go, the queue,
+ * cancel and close. Must not know curl options. Loop's thread. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,10 +185,12 @@ static int admit(mw_client *client, const mw_request *request, unsigned *token, 
     if (client->closed)
         return mw_error_set(error, MW_INVALID, NULL, "%s: the client is closed", request->name);
     if (request->service != client->gate.service)
-        return mw_error_set(error, MW_INVALID, NULL, "%s: a %s request can't go to %s", request->name,
-                            mw_service_name(request->service), mw_service_name(client->gate.service));
+        return mw_error_set(error, MW_INVALID, NULL, "%s: a %s request can't go to %s",
+                            request->name, mw_service_name(request->service),
+                            mw_service_name(client->gate.service));
     if (client->read_only && mw__request_mutates(request))
-        return mw_error_set(error, MW_DENIED, NULL, "%s: denied, the client is read-only", request->name);
+        return mw_error_set(error, MW_DENIED, NULL, "%s: denied, the client is read-only",
+                            request->name);
     if (client->max_calls > 0 && client->submitted >= client->max_calls)
         return mw_error_set(error, MW_BUDGET, NULL, "%s: the budget of %" PRIu64 " calls is used up",
                             request->name, client->max_calls);

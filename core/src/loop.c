@@ -1,5 +1,5 @@
-/* loop.c: owns the libuv loop of one front end, its timers, posts and the order of closing. Must not know HTTP or
- * Lua. Runs on the thread that runs the loop; only mw_loop_wake may come from elsewhere. */
+/* loop.c: owns the libuv loop of one front end, its timers, posts and the order of closing. Must not
+ * know HTTP or Lua. Runs on the thread that runs the loop; only mw_loop_wake may come from elsewhere. */
 #include "loop_private.h"
 
 #include <stdlib.h>
@@ -93,8 +93,7 @@ void mw_loop_free(mw_loop *loop)
     }
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
-    while (uv_run(&loop->uv, UV_RUN_ONCE) != 0) {
-    }
+    while (uv_run(&loop->uv, UV_RUN_ONCE) != 0) {}
     uv_loop_close(&loop->uv);
     mw__secrets_clear(&loop->secrets);
     free(loop);

@@ -8,8 +8,8 @@
 
 struct mw__transport;
 
-/* Something that must be closed before the loop goes. Embed it, register it, take it off when closed earlier. `fn`
- * is called once by mw_loop_free; the closer is off the list by then. */
+/* Something that must be closed before the loop goes. Embed it, register it, take it off when
+ * closed earlier. `fn` is called once by mw_loop_free; the closer is off the list by then. */
 typedef struct mw__closer mw__closer;
 struct mw__closer {
     void (*fn)(mw__closer *self);

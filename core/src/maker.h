@@ -1,5 +1,5 @@
-/* maker.h: the making of one request, shared by the files that do it in turn: request.c (path, options),
- * fill.c (which parameter goes where, and may it), body.c (the bytes). */
+/* maker.h: the making of one request, shared by the files that do it in turn: request.c (path,
+ * options), fill.c (which parameter goes where, and may it), body.c (the bytes). */
 #ifndef MW_MAKER_H
 #define MW_MAKER_H
 

@@ -1,5 +1,5 @@
-/* outcome.c: owns what became of a call: from libcurl's result and the status to one code, one line and whether the
- * request left. Must not know queues. Loop's thread. */
+/* outcome.c: owns what became of a call: from libcurl's result and the status to one code, one line
+ * and whether the request left. Must not know queues. Loop's thread. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +110,8 @@ static void explain_status(mw__call *call, long status)
     const char *location = mw__headers_get(&call->headers, "location");
     if (status >= 300 && status < 400 && location)
         snprintf(call->message, sizeof call->message,
-                 "the server redirects to %.300s, which is not followed; check the base URL", location);
+                 "the server redirects to %.300s, which is not followed; check the base URL",
+                 location);
     else
         snprintf(call->message, sizeof call->message, "the server answered %ld", status);
 }

@@ -42,14 +42,14 @@ static int add_text(mw__parts *parts, const char *name, const mw_value *value)
     mw__scalar_text(&buf, value);
     int status = buf.status;
     part->text = mw__buf_take(&buf, &part->length);
-    return part->text ? MW_OK : status;
+    return part->text ? MW_OK : status ? status : MW_MEMORY;
 }
 
 static int refuse_file(mw_error *error, const char *operation, const char *name, const char *path,
                        const char *why)
 {
-    return mw_error_set(error, MW_INVALID, name, "%s: can't send the file '%s' as '%s': %s", operation,
-                        path, name, why);
+    return mw_error_set(error, MW_INVALID, name, "%s: can't send the file '%s' as '%s': %s",
+                        operation, path, name, why);
 }
 
 static int add_file(mw__parts *parts, const char *operation, const char *name,
@@ -92,8 +92,8 @@ static int add_members(mw__parts *parts, const char *operation, const mw_field *
         int n = snprintf(nested, sizeof nested, "%s[%s]", name, member->name);
         if (n < 0 || (size_t)n >= sizeof nested || strpbrk(nested, "\r\n\"") ||
             strlen(member->name) != member->name_length)
-            return mw_error_set(error, MW_INVALID, name, "%s: a key of '%s' can't be a form field's name",
-                                operation, name);
+            return mw_error_set(error, MW_INVALID, name,
+                                "%s: a key of '%s' can't be a form field's name", operation, name);
         const mw_field *known = mw__field_find(field->fields, member->name, member->name_length);
         int rc = mw__parts_add(parts, operation, known ? known : &(mw_field){.name = ""}, nested,
                                &member->value, error);

@@ -1,5 +1,6 @@
-/* parts.h: the parts of a multipart body: texts and files. Files are opened when the request is made, so that what
- * was checked is what is sent, and streamed from disk while it is sent. One thread at a time. */
+/* parts.h: the parts of a multipart body: texts and files. Files are opened when the request is
+ * made, so that what was checked is what is sent, and streamed from disk while it is sent. One
+ * thread at a time. */
 #ifndef MW_PARTS_H
 #define MW_PARTS_H
 
@@ -11,7 +12,7 @@
 
 typedef struct mw__part {
     char *name;
-    char *text;      /* NULL: a file */
+    char *text; /* NULL: a file */
     size_t length;
     int fd;          /* of the file, -1 for a text */
     uint64_t size;   /* of the file */
@@ -25,8 +26,9 @@ typedef struct mw__parts {
     size_t capacity;
 } mw__parts;
 
-/* Adds a field: a file for MW_T_FILE (attachments: a list of them), else its text; a nested table as name[key] and
- * name[], the way the platform's forms spell it. MW_INVALID with `error` (a file can't be read) or MW_MEMORY. */
+/* Adds a field: a file for MW_T_FILE (attachments: a list of them), else its text; a nested table
+ * as name[key] and name[], the way the platform's forms spell it. MW_INVALID with `error` (a file
+ * can't be read) or MW_MEMORY. */
 int mw__parts_add(mw__parts *parts, const char *operation, const mw_field *field, const char *name,
                   const mw_value *value, mw_error *error);
 void mw__parts_free(mw__parts *parts);

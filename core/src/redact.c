@@ -5,8 +5,8 @@
 
 static bool secret_name(const char *name, size_t length)
 {
-    static const char *const words[] = {"token", "secret", "password", "api_key", "apikey",
-                                        "signature", "hash", "auth"};
+    static const char *const words[] = {"token",  "secret",    "password", "api_key",
+                                        "apikey", "signature", "hash",     "auth"};
     char copy[64];
     if (length >= sizeof copy)
         return true;

@@ -1,5 +1,5 @@
-/* redirect.c: owns which redirects are followed: a GET, at most MW_MAX_REDIRECTS times, within the origin of the
- * client, since the token goes along. Anything else is an answer. Loop's thread. */
+/* redirect.c: owns which redirects are followed: a GET, at most MW_MAX_REDIRECTS times, within the
+ * origin of the client, since the token goes along. Anything else is an answer. Loop's thread. */
 #include <string.h>
 #include <strings.h>
 

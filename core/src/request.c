@@ -1,5 +1,5 @@
-/* request.c: owns the making of a request from a row and its arguments. Must not know clients or the network.
- * One thread at a time. */
+/* request.c: owns the making of a request from a row and its arguments. Must not know clients or
+ * the network. One thread at a time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,8 @@ static int path_refused(const mw__maker *make, const char *name, const char *pro
                         make->request->name, name, problem);
 }
 
-static int make_segment(mw__maker *make, const mw_field *field, const mw_value *value, char **segment)
+static int make_segment(mw__maker *make, const mw_field *field, const mw_value *value,
+                        char **segment)
 {
     int64_t whole;
     bool integer = value->type == MW_V_INTEGER ||
@@ -41,7 +42,9 @@ static int make_segment(mw__maker *make, const mw_field *field, const mw_value *
     mw__scalar_text(&plain, value);
     const char *problem = mw__segment_problem(plain.data ? plain.data : "", plain.length);
     int rc = MW_OK;
-    if (plain.status != MW_OK)
+    if (plain.status == MW_MEMORY)
+        rc = MW_MEMORY;
+    else if (plain.status != MW_OK)
         rc = path_refused(make, field->name, "is too long");
     else if (problem)
         rc = path_refused(make, field->name, problem);
@@ -132,9 +135,14 @@ int mw_request_new(const mw_operation *operation, const mw_value *path, size_t p
     request->verb = operation->verb;
     snprintf(request->name, sizeof request->name, "%s:%s", operation->module, operation->method);
 
-    mw__maker make = {.operation = operation, .path = path, .path_count = path_count,
-                  .params = params, .request = request, .error = error};
-    make.check = (mw__check){.operation = request->name, .error = error,
+    mw__maker make = {.operation = operation,
+                      .path = path,
+                      .path_count = path_count,
+                      .params = params,
+                      .request = request,
+                      .error = error};
+    make.check = (mw__check){.operation = request->name,
+                             .error = error,
                              .warning = request->warning,
                              .warning_size = sizeof request->warning};
     mw__buf_init(&make.query, MW_MAX_URL);

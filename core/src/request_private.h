@@ -17,8 +17,8 @@ struct mw_request {
     char name[96];
     char warning[256];
     char *raw_path;
-    char *segments[MW_MAX_SEGMENTS]; /* encoded path parameters in path order; [0] is NULL where the client's
-                                      * account goes */
+    char *segments[MW_MAX_SEGMENTS]; /* encoded path parameters in path order; [0] is NULL where the
+                                      * client's account goes */
     char *account;                   /* another account than the client's, or NULL */
     char *query;                     /* encoded, or NULL */
     char *body;
@@ -33,8 +33,8 @@ struct mw_request {
 bool mw__request_mutates(const mw_request *request);
 bool mw__request_idempotent(const mw_request *request);
 
-/* Appends the path below the base URL: the template of the row (`upstream`: its other one) with its segments filled
- * in and `account` where the client supplies it, or the raw path; then "?query". */
+/* Appends the path below the base URL: the template of the row (`upstream`: its other one) with its
+ * segments filled in and `account` where the client supplies it, or the raw path; then "?query". */
 int mw__request_target(const mw_request *request, const char *account, bool upstream, mw__buf *buf);
 
 #endif

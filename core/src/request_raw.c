@@ -1,4 +1,5 @@
-/* request_raw.c: owns requests to any path of a service, the escape hatch from the rows. Must not know clients. */
+/* request_raw.c: owns requests to any path of a service, the escape hatch from the rows. Must not
+ * know clients. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +47,8 @@ static int write_pairs(const mw_request *request, const mw_field *where, const m
     if (object->type == MW_V_EMPTY)
         return MW_OK;
     if (object->type != MW_V_OBJECT)
-        return mw_error_set(error, MW_INVALID, where->name, "%s: '%s' must be a table of named values",
-                            request->name, where->name);
+        return mw_error_set(error, MW_INVALID, where->name,
+                            "%s: '%s' must be a table of named values", request->name, where->name);
     for (size_t i = 0; i < object->length; i++) {
         const mw_member *member = &object->as.members[i];
         const mw_value *value = &member->value;
@@ -56,9 +57,10 @@ static int write_pairs(const mw_request *request, const mw_field *where, const m
             mw_value_type type = list ? value->as.items[j].type : value->type;
             if (type != MW_V_BOOLEAN && type != MW_V_INTEGER && type != MW_V_NUMBER &&
                 type != MW_V_STRING)
-                return mw_error_set(error, MW_INVALID, member->name,
-                                    "%s: '%s.%s' must be text, a number, a boolean or a list of them",
-                                    request->name, where->name, member->name);
+                return mw_error_set(
+                    error, MW_INVALID, member->name,
+                    "%s: '%s.%s' must be text, a number, a boolean or a list of them",
+                    request->name, where->name, member->name);
         }
         char name[128];
         snprintf(name, sizeof name, "%.120s%s", member->name, list ? "[]" : "");

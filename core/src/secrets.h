@@ -1,5 +1,5 @@
-/* secrets.h: texts that must never be shown, and their replacement by '*'. Knows nothing of where they come from.
- * One thread at a time. */
+/* secrets.h: texts that must never be shown, and their replacement by '*'. Knows nothing of where
+ * they come from. One thread at a time. */
 #ifndef MW_SECRETS_H
 #define MW_SECRETS_H
 

@@ -1,5 +1,5 @@
-/* transport.c: owns the curl multi handle and its sockets and timer on the loop. Must not know requests.
- * Loop's thread. */
+/* transport.c: owns the curl multi handle and its sockets and timer on the loop. Must not know
+ * requests. Loop's thread. */
 #include "transport.h"
 
 #include <stdlib.h>
@@ -11,6 +11,7 @@ struct mw__transport {
     CURLM *multi;
     uv_timer_t timer;
     mw__closer closer;
+    mw__transfer *blind; /* whose socket could not be watched: they would wait for ever */
 };
 
 typedef struct watch {
@@ -18,6 +19,13 @@ typedef struct watch {
     mw__transport *transport;
     curl_socket_t socket;
 } watch;
+
+static mw__transfer *transfer_of(CURL *easy)
+{
+    char *private = NULL;
+    mw__curl->easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    return (mw__transfer *)(void *)private;
+}
 
 /* After every action all results are taken: a transfer that ends by a timeout is reported only here. */
 static void drain(mw__transport *transport)
@@ -29,11 +37,14 @@ static void drain(mw__transport *transport)
             continue;
         CURL *easy = message->easy_handle;
         CURLcode result = message->data.result;
-        char *private = NULL;
-        mw__curl->easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-        mw__transfer *transfer = (mw__transfer *)(void *)private;
-        mw__curl->multi_remove_handle(transport->multi, easy);
+        mw__transfer *transfer = transfer_of(easy);
+        mw__transport_remove(transport, transfer);
         transfer->on_done(transfer, result);
+    }
+    while (transport->blind) {
+        mw__transfer *transfer = transport->blind;
+        mw__transport_remove(transport, transfer);
+        transfer->on_done(transfer, CURLE_OUT_OF_MEMORY);
     }
 }
 
@@ -67,9 +78,35 @@ static void on_watch_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
+static watch *new_watch(mw__transport *transport, curl_socket_t socket)
+{
+    watch *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    if (uv_poll_init_socket(mw__loop_uv(transport->loop), &w->poll, socket) != 0) {
+        free(w);
+        return NULL;
+    }
+    w->transport = transport;
+    w->socket = socket;
+    w->poll.data = w;
+    mw__curl->multi_assign(transport->multi, socket, w);
+    return w;
+}
+
+/* An error returned to libcurl would end all transfers of the multi: only this one is to end. */
+static void give_up(mw__transport *transport, CURL *easy)
+{
+    mw__transfer *transfer = transfer_of(easy);
+    if (!transfer || transfer->blind)
+        return;
+    transfer->blind = true;
+    transfer->next_blind = transport->blind;
+    transport->blind = transfer;
+}
+
 static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *ud, void *socket_ud)
 {
-    (void)easy;
     mw__transport *transport = ud;
     watch *w = socket_ud;
     if (what == CURL_POLL_REMOVE) {
@@ -79,21 +116,12 @@ static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *ud, vo
         }
         return 0;
     }
-    if (!w) {
-        w = calloc(1, sizeof *w);
-        if (!w)
-            return -1;
-        w->transport = transport;
-        w->socket = socket;
-        if (uv_poll_init_socket(mw__loop_uv(transport->loop), &w->poll, socket) != 0) {
-            free(w);
-            return -1;
-        }
-        w->poll.data = w;
-        mw__curl->multi_assign(transport->multi, socket, w);
-    }
+    if (!w)
+        w = new_watch(transport, socket);
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    return uv_poll_start(&w->poll, events, on_socket) == 0 ? 0 : -1;
+    if (!w || uv_poll_start(&w->poll, events, on_socket) != 0)
+        give_up(transport, easy);
+    return 0;
 }
 
 static int set_timer(CURLM *multi, long timeout_ms, void *ud)
@@ -157,4 +185,10 @@ int mw__transport_add(mw__transport *transport, mw__transfer *transfer)
 void mw__transport_remove(mw__transport *transport, mw__transfer *transfer)
 {
     mw__curl->multi_remove_handle(transport->multi, transfer->easy);
+    mw__transfer **link = &transport->blind;
+    while (transfer->blind && *link != transfer)
+        link = &(*link)->next_blind;
+    if (transfer->blind)
+        *link = transfer->next_blind;
+    transfer->blind = false;
 }

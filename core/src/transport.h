@@ -7,12 +7,14 @@
 
 typedef struct mw__transport mw__transport;
 
-/* A transfer that the multi runs. Embed it; CURLOPT_PRIVATE of the easy handle points to it. `on_done` is called
- * from the loop, outside of libcurl, when the handle is off the multi already. */
+/* A transfer that the multi runs. Embed it; CURLOPT_PRIVATE of the easy handle points to it. `on_done`
+ * is called from the loop, outside of libcurl, when the handle is off the multi already. */
 typedef struct mw__transfer mw__transfer;
 struct mw__transfer {
     CURL *easy;
     void (*on_done)(mw__transfer *self, CURLcode result);
+    mw__transfer *next_blind; /* the transport's */
+    bool blind;
 };
 
 /* The transport of the loop, made on first use. libcurl must be loaded. NULL when out of memory. */

@@ -1,5 +1,5 @@
-/* client_test.c: clients and gates against a real server on the same loop: one answer for each call, whatever ends
- * it. */
+/* client_test.c: clients and gates against a real server on the same loop: one answer for each
+ * call, whatever ends it. */
 #include <stdio.h>
 
 #include "mw/mw.h"
@@ -60,7 +60,8 @@ static void open_desk(desk *d, mw_client_options options)
     *d = (desk){0};
     mw_error error = {0};
     CHECK_INT(mw_loop_new(&d->loop), MW_OK);
-    CHECK_INT(mw_server_new(d->loop, &(mw_server_options){0}, on_request, d, &d->server, &error), MW_OK);
+    CHECK_INT(mw_server_new(d->loop, &(mw_server_options){0}, on_request, d, &d->server, &error),
+              MW_OK);
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%u/desk/", mw_server_port(d->server));
     options.url = url;
@@ -83,8 +84,8 @@ static int get_contact(desk *d, result *r, mw_call_id *id, mw_error *error)
 {
     mw_value contact = {.type = MW_V_INTEGER, .as.integer = 12};
     mw_request *request = NULL;
-    int rc = mw_request_new(mw_operation_find(MW_OOCTOPUS, "contacts", "get"), &contact, 1, NULL, NULL,
-                            &request, error);
+    int rc = mw_request_new(mw_operation_find(MW_OOCTOPUS, "contacts", "get"), &contact, 1, NULL,
+                            NULL, &request, error);
     CHECK_INT(rc, MW_OK);
     rc = mw_gate_submit(mw_client_gate(d->client), request, on_answer, r, id, error);
     if (rc != MW_OK)
@@ -227,14 +228,17 @@ TEST(what_may_not_go_is_refused_at_the_gate)
     mw_request *request = NULL;
     mw_request_new(mw_operation_find(MW_OOCTOPUS, "contacts", "delete"), &contact, 1, NULL, NULL,
                    &request, NULL);
-    CHECK_INT(mw_gate_submit(mw_client_gate(d.client), request, on_answer, &r, &id, &error), MW_DENIED);
+    CHECK_INT(mw_gate_submit(mw_client_gate(d.client), request, on_answer, &r, &id, &error),
+              MW_DENIED);
     CHECK_STR(error.message, "contacts:delete: denied, the client is read-only");
     mw_request_free(request);
     mw_request_new(mw_operation_find(MW_OOCTOPUS, "platform.users", "get"), &contact, 1, NULL, NULL,
                    &request, NULL);
-    CHECK_INT(mw_gate_submit(mw_client_gate(d.client), request, on_answer, &r, &id, &error), MW_INVALID);
-    CHECK_STR(error.message,
-              "platform.users:get: needs a token of kind platform, and this client has none of that kind");
+    CHECK_INT(mw_gate_submit(mw_client_gate(d.client), request, on_answer, &r, &id, &error),
+              MW_INVALID);
+    CHECK_STR(
+        error.message,
+        "platform.users:get: needs a token of kind platform, and this client has none of that kind");
     mw_request_free(request);
     CHECK_INT(get_contact(&d, &r, &id, &error), MW_OK);
     CHECK_INT(get_contact(&d, &r, &id, &error), MW_BUDGET);

@@ -44,9 +44,9 @@ TEST(an_interim_answer_leaves_nothing_behind)
 
 TEST(lengths_that_can_be_read_in_two_ways_end_the_answer)
 {
-    static const char *const bad[] = {"Content-Length: 99999999999999999999\r\n", "content-length: -1\r\n",
-                                      "Content-Length: 1x\r\n", "CONTENT-LENGTH:\r\n",
-                                      "Content-Length: 1, 1\r\n"};
+    static const char *const bad[] = {"Content-Length: 99999999999999999999\r\n",
+                                      "content-length: -1\r\n", "Content-Length: 1x\r\n",
+                                      "CONTENT-LENGTH:\r\n", "Content-Length: 1, 1\r\n"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         mw__headers headers;
         mw__headers_init(&headers);

@@ -19,7 +19,8 @@ TEST(integers_are_exact_over_64_bits)
 {
     check_text(&(mw_value){.type = MW_V_INTEGER, .as.integer = INT64_MAX}, "9223372036854775807");
     check_text(&(mw_value){.type = MW_V_INTEGER, .as.integer = INT64_MIN}, "-9223372036854775808");
-    check_text(&(mw_value){.type = MW_V_INTEGER, .as.integer = 9007199254740993}, "9007199254740993");
+    check_text(&(mw_value){.type = MW_V_INTEGER, .as.integer = 9007199254740993},
+               "9007199254740993");
 }
 
 TEST(numbers_read_back_the_same)
@@ -45,7 +46,8 @@ TEST(what_json_can_not_say_is_refused)
 
 TEST(strings_are_escaped)
 {
-    mw_value value = {.type = MW_V_STRING, .as.string = "a\"\\\n\t\r\x01\x7f\0z\xF0\x9F\x98\x80", .length = 14};
+    mw_value value = {
+        .type = MW_V_STRING, .as.string = "a\"\\\n\t\r\x01\x7f\0z\xF0\x9F\x98\x80", .length = 14};
     check_text(&value, "\"a\\\"\\\\\\n\\t\\r\\u0001\\u007f\\u0000z\xF0\x9F\x98\x80\"");
 }
 

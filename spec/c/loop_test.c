@@ -32,8 +32,7 @@ TEST(a_timer_fires_once)
     CHECK_INT(mw_loop_new(&loop), MW_OK);
     CHECK_INT(mw_timer_start(loop, 1, count, &fired, &timer), MW_OK);
     CHECK_INT(mw_loop_live(loop), 1);
-    while (mw_loop_run(loop, true)) {
-    }
+    while (mw_loop_run(loop, true)) {}
     CHECK_INT(fired, 1);
     CHECK_INT(mw_loop_live(loop), 0);
     mw_loop_free(loop);

@@ -5,10 +5,22 @@
 #include "request_private.h"
 #include "test.h"
 
-#define S(text) {.type = MW_V_STRING, .as.string = text, .length = sizeof text - 1}
-#define I(number) {.type = MW_V_INTEGER, .as.integer = number}
-#define M(key, ...) {.name = key, .name_length = sizeof key - 1, .value = __VA_ARGS__}
-#define OBJECT(list) {.type = MW_V_OBJECT, .length = sizeof list / sizeof list[0], .as.members = list}
+#define S(text)                                                                                    \
+    {                                                                                              \
+        .type = MW_V_STRING, .as.string = text, .length = sizeof text - 1                          \
+    }
+#define I(number)                                                                                  \
+    {                                                                                              \
+        .type = MW_V_INTEGER, .as.integer = number                                                 \
+    }
+#define M(key, ...)                                                                                \
+    {                                                                                              \
+        .name = key, .name_length = sizeof key - 1, .value = __VA_ARGS__                           \
+    }
+#define OBJECT(list)                                                                               \
+    {                                                                                              \
+        .type = MW_V_OBJECT, .length = sizeof list / sizeof list[0], .as.members = list            \
+    }
 
 static const mw_operation *op(const char *module, const char *method)
 {
@@ -65,9 +77,11 @@ TEST(types_are_held)
 
 TEST(path_parameters_are_needed_and_held)
 {
-    mw_value bad[] = {S("a/b"), S(""), S(".."), S("1\0"), {.type = MW_V_BOOLEAN}, S("012"), S("1e3")};
+    mw_value bad[] = {S("a/b"), S(""),   S(".."), S("1\0"), {.type = MW_V_BOOLEAN},
+                      S("012"), S("1e3")};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        CHECK(strstr(refusal(op("contacts", "get"), &bad[i], 1, NULL), "path parameter 'id'") != NULL);
+        CHECK(strstr(refusal(op("contacts", "get"), &bad[i], 1, NULL), "path parameter 'id'") !=
+              NULL);
     CHECK_STR(refusal(op("contacts", "get"), NULL, 0, NULL),
               "contacts:get: missing path parameter 'id'");
     mw_value two[] = {I(1), I(2)};
@@ -82,9 +96,10 @@ TEST(required_fields_and_choices)
               "conversations:toggle_status: missing required field 'status'");
     mw_member members[] = {M("status", S("opne"))};
     mw_value params = OBJECT(members);
-    CHECK_STR(refusal(op("conversations", "toggle_status"), &id, 1, &params),
-              "conversations:toggle_status: 'status' can't be the string 'opne'; did you mean 'open'? "
-              "(one of: open, resolved, pending)");
+    CHECK_STR(
+        refusal(op("conversations", "toggle_status"), &id, 1, &params),
+        "conversations:toggle_status: 'status' can't be the string 'opne'; did you mean 'open'? "
+        "(one of: open, resolved, pending)");
 }
 
 static void check_target(const mw_request *request, bool upstream, const char *want)
@@ -100,7 +115,8 @@ TEST(a_string_id_stays_one_segment)
 {
     mw_value path[] = {S("a/b"), S("c d?#%")};
     mw_request *request = NULL;
-    CHECK_INT(mw_request_new(op("public.contacts", "get"), path, 2, NULL, NULL, &request, NULL), MW_OK);
+    CHECK_INT(mw_request_new(op("public.contacts", "get"), path, 2, NULL, NULL, &request, NULL),
+              MW_OK);
     check_target(request, false, "/public/api/v1/inboxes/a%2Fb/contacts/c%20d%3F%23%25");
     mw_request_free(request);
 }
@@ -112,8 +128,9 @@ TEST(a_body_field_that_the_path_names_is_said_once)
     mw_value params = OBJECT(members);
     mw_value inbox = I(7);
     mw_request *request = NULL;
-    CHECK_INT(mw_request_new(op("inboxes", "remove_members"), &inbox, 1, &params, NULL, &request, NULL),
-              MW_OK);
+    CHECK_INT(
+        mw_request_new(op("inboxes", "remove_members"), &inbox, 1, &params, NULL, &request, NULL),
+        MW_OK);
     CHECK_STR(request->body, "{\"user_ids\":[4,5],\"inbox_id\":\"7\"}");
     check_target(request, false, "/api/v1/accounts/1/inbox_members/7");
     check_target(request, true, "/api/v1/accounts/1/inbox_members");
@@ -126,8 +143,9 @@ TEST(an_empty_table_is_what_the_facts_say)
     mw_value params = OBJECT(members);
     mw_value id = I(1);
     mw_request *request = NULL;
-    CHECK_INT(mw_request_new(op("conversations", "set_labels"), &id, 1, &params, NULL, &request, NULL),
-              MW_OK);
+    CHECK_INT(
+        mw_request_new(op("conversations", "set_labels"), &id, 1, &params, NULL, &request, NULL),
+        MW_OK);
     CHECK_STR(request->body, "{\"labels\":[]}");
     mw_request_free(request);
 }
@@ -161,8 +179,8 @@ TEST(unknown_event_filters_are_sent_with_a_warning)
                            M("url", S("https://example.org/"))};
     mw_value params = OBJECT(members);
     mw_request *request = NULL;
-    CHECK_INT(mw_request_new(mw_operation_find(MW_CIRCUIT, "webhooks", "add"), NULL, 0, &params, NULL,
-                             &request, NULL),
+    CHECK_INT(mw_request_new(mw_operation_find(MW_CIRCUIT, "webhooks", "add"), NULL, 0, &params,
+                             NULL, &request, NULL),
               MW_OK);
     CHECK(strstr(mw_request_warning(request), "CONVERSATION.*") != NULL);
     CHECK_STR(request->body, "filter=CONVERSATION.%2A&url=https%3A%2F%2Fexample.org%2F");
@@ -182,23 +200,24 @@ TEST(unchecked_sends_the_body_as_given)
     mw_value params = OBJECT(members);
     mw_request *request = NULL;
     mw_call_options options = {.unchecked = true};
-    CHECK_INT(mw_request_new(op("conversations", "create"), NULL, 0, &params, &options, &request, NULL),
-              MW_OK);
+    CHECK_INT(
+        mw_request_new(op("conversations", "create"), NULL, 0, &params, &options, &request, NULL),
+        MW_OK);
     CHECK_STR(request->body, "{\"status\":3,\"inbox_id\":4}");
     mw_request_free(request);
 }
 
 TEST(every_row_takes_awkward_values_without_harm)
 {
-    static const mw_value_type types[] = {MW_V_NONE,   MW_V_NULL,  MW_V_BOOLEAN, MW_V_INTEGER,
-                                          MW_V_NUMBER, MW_V_EMPTY};
+    static const mw_value_type types[] = {MW_V_NONE,    MW_V_NULL,   MW_V_BOOLEAN,
+                                          MW_V_INTEGER, MW_V_NUMBER, MW_V_EMPTY};
     for (int service = 0; service < MW_SERVICES; service++) {
         size_t count;
         const mw_operation *const *rows = mw_operations((mw_service)service, &count);
         for (size_t i = 0; i < count; i++) {
             for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
-                mw_value path[4] = {{.type = types[t]}, {.type = types[t]}, {.type = types[t]},
-                                    {.type = types[t]}};
+                mw_value path[4] = {
+                    {.type = types[t]}, {.type = types[t]}, {.type = types[t]}, {.type = types[t]}};
                 mw_request *request = NULL;
                 mw_error error = {0};
                 int rc = mw_request_new(rows[i], path, 4, &path[0], NULL, &request, &error);

@@ -1,7 +1,7 @@
 /* mw/client.h: a connection to one service, and its local gate.
  *
- * A client holds the base URL, the account, the tokens and the limits. It lives on one loop and shares that loop's
- * connections with the other clients. All functions on the loop's thread. */
+ * A client holds the base URL, the account, the tokens and the limits. It lives on one loop and
+ * shares that loop's connections with the other clients. All functions on the loop's thread. */
 #ifndef MW_CLIENT_H
 #define MW_CLIENT_H
 
@@ -22,33 +22,34 @@ typedef enum mw_paths {
 /* Everything is copied. Zeroed fields take the default in brackets. */
 typedef struct mw_client_options {
     mw_service service;
-    const char *url;              /* http or https; a path prefix is kept, a trailing '/' does no harm; no user info,
-                                   * query or fragment [the service's public address] */
-    const char *account;          /* account id, digits [none] */
-    const char *user_token;       /* ooctopus; tokens hold no control characters [none] */
-    const char *bot_token;        /* ooctopus */
-    const char *platform_token;   /* ooctopus */
-    const char *oauth_token;      /* circuit */
-    mw_paths paths;               /* [documented] */
-    const char *user_agent;       /* ["moonwire/VERSION"] */
-    const char *ca_file;          /* trusted besides the system's certificates [none] */
-    bool insecure;                /* don't verify TLS certificates. For tests only */
-    const char *proxy;            /* [HTTPS_PROXY for https; "" for none at all] */
-    uint32_t timeout_ms;          /* whole call [60000] */
-    uint32_t connect_timeout_ms;  /* [10000] */
-    uint32_t stall_timeout_ms;    /* [30000] */
-    uint64_t max_body;            /* bytes of an answer, decompressed [32 MiB] */
-    uint32_t concurrency;         /* calls in flight at once; others wait their turn in order [32] */
-    bool read_only;               /* refuse whatever changes something: MW_DENIED */
-    uint64_t max_calls;           /* refuse calls beyond so many: MW_BUDGET [no limit] */
+    const char *url; /* http or https; a path prefix is kept, a trailing '/' does no harm; no user
+                      * info, query or fragment [the service's public address] */
+    const char *account;         /* account id, digits [none] */
+    const char *user_token;      /* ooctopus; tokens hold no control characters [none] */
+    const char *bot_token;       /* ooctopus */
+    const char *platform_token;  /* ooctopus */
+    const char *oauth_token;     /* circuit */
+    mw_paths paths;              /* [documented] */
+    const char *user_agent;      /* ["moonwire/VERSION"] */
+    const char *ca_file;         /* trusted besides the system's certificates [none] */
+    bool insecure;               /* don't verify TLS certificates. For tests only */
+    const char *proxy;           /* [HTTPS_PROXY for https; "" for none at all] */
+    uint32_t timeout_ms;         /* whole call [60000] */
+    uint32_t connect_timeout_ms; /* [10000] */
+    uint32_t stall_timeout_ms;   /* [30000] */
+    uint64_t max_body;           /* bytes of an answer, decompressed [32 MiB] */
+    uint32_t concurrency;        /* calls in flight at once; others wait their turn in order [32] */
+    bool read_only;              /* refuse whatever changes something: MW_DENIED */
+    uint64_t max_calls;          /* refuse calls beyond so many: MW_BUDGET [no limit] */
 } mw_client_options;
 
 #define MW_MAX_HEADERS (128u * 1024u) /* bytes of headers and trailers of one answer */
 #define MW_MAX_REDIRECTS 3            /* of a GET, within its origin */
 
-/* Makes a client. MW_INVALID with `error` naming the option, or MW_MEMORY. libcurl is loaded here, on first use;
- * MW_NETWORK when the system has none. */
-int mw_client_new(mw_loop *loop, const mw_client_options *options, mw_client **client, mw_error *error);
+/* Makes a client. MW_INVALID with `error` naming the option, or MW_MEMORY. libcurl is loaded here,
+ * on first use; MW_NETWORK when the system has none. */
+int mw_client_new(mw_loop *loop, const mw_client_options *options, mw_client **client,
+                  mw_error *error);
 
 /* The client's gate; borrowed, valid until mw_client_free. */
 mw_gate *mw_client_gate(mw_client *client);
@@ -59,8 +60,8 @@ void mw_client_close(mw_client *client);
 /* Closes and frees. Callbacks of calls in flight still run, later, from the loop. NULL is fine. */
 void mw_client_free(mw_client *client);
 
-/* "libcurl/7.88.1 OpenSSL/3.0 ..." or NULL when libcurl is not there; the proxy that https requests would take from
- * the environment, without credentials, or NULL. Static until the next call. */
+/* "libcurl/7.88.1 OpenSSL/3.0 ..." or NULL when libcurl is not there; the proxy that https requests
+ * would take from the environment, without credentials, or NULL. Static until the next call. */
 const char *mw_client_transport(void);
 const char *mw_client_env_proxy(void);
 

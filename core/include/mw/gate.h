@@ -1,7 +1,8 @@
 /* mw/gate.h: the one door to a service.
  *
- * Whoever wants something of a service submits a request to a gate and gets exactly one answer. What is behind the
- * gate (a client in this process, or a socket to a process that has one) is nobody's business above it.
+ * Whoever wants something of a service submits a request to a gate and gets exactly one answer.
+ * What is behind the gate (a client in this process, or a socket to a process that has one) is
+ * nobody's business above it.
  *
  * All functions on the loop's thread. */
 #ifndef MW_GATE_H
@@ -18,41 +19,42 @@ typedef uint64_t mw_call_id; /* never 0, never used twice by one gate */
 
 /* What became of the request on the wire. */
 typedef enum mw_sent {
-    MW_SENT_NOT,     /* not a byte of it left */
+    MW_SENT_NOT,      /* not a byte of it left */
     MW_SENT_ANSWERED, /* a whole answer came back */
-    MW_SENT_UNKNOWN  /* it left, wholly or in part, and no whole answer came back */
+    MW_SENT_UNKNOWN   /* it left, wholly or in part, and no whole answer came back */
 } mw_sent;
 
 typedef struct mw_header {
-    const char *name;  /* lower case */
+    const char *name; /* lower case */
     const char *value;
 } mw_header;
 
-/* One answer; everything in it is borrowed until the callback returns, except as mw_answer_take_body says. */
+/* One answer; everything in it is borrowed until the callback returns. */
 typedef struct mw_answer {
-    int code;              /* MW_OK for a 2xx answer, else a mw_err */
-    int status;            /* HTTP status, 0 when there is none */
+    int code;   /* MW_OK for a 2xx answer, else a mw_err */
+    int status; /* HTTP status, 0 when there is none */
     mw_sent sent;
-    uint32_t attempts;     /* how often the request went out */
-    int64_t elapsed_us;    /* from submit to answer */
-    int64_t waited_us;     /* of it, waiting for a turn */
-    double retry_after;    /* seconds the server asked for, or -1 */
+    uint32_t attempts;      /* how often the request went out */
+    int64_t elapsed_us;     /* from submit to answer */
+    int64_t waited_us;      /* of it, waiting for a turn */
+    double retry_after;     /* seconds the server asked for, or -1 */
     const char *request_id; /* the server's x-request-id, or "" */
-    const char *url;       /* redacted: no user info, no secret-looking query value */
-    const char *message;   /* code != 0: one line on what went wrong, without the operation's name */
+    const char *url;        /* redacted: no user info, no secret-looking query value */
+    const char *message; /* code != 0: one line on what went wrong, without the operation's name */
     const mw_header *headers;
     size_t header_count;
-    const char *body;      /* NUL-ended beyond body_length; may be "" */
+    const char *body; /* NUL-ended beyond body_length; may be "" */
     size_t body_length;
 } mw_answer;
 
 typedef void (*mw_answer_fn)(const mw_answer *answer, void *ud);
 
-/* Submits a request. Returns 0, takes ownership of `request`, and calls `done` exactly once, later, from the loop,
- * whatever happens (answer, failure, cancel, close of the client, end of the loop); or returns a negative mw_err
- * with `error`, never calls `done`, and `request` still belongs to the caller. `*id` serves mw_gate_cancel until
- * `done` has run. Fails with MW_INVALID (gate is closed; the client lacks an account or a token of the kind that the
- * row needs), MW_DENIED, MW_BUDGET or MW_MEMORY. */
+/* Submits a request. Returns 0, takes ownership of `request`, and calls `done` exactly once, later,
+ * from the loop, whatever happens (answer, failure, cancel, close of the client, end of the loop);
+ * or returns a negative mw_err with `error`, never calls `done`, and `request` still belongs to the
+ * caller. `*id` serves mw_gate_cancel until `done` has run. Fails with MW_INVALID (gate is closed;
+ * the client lacks an account or a token of the kind that the row needs), MW_DENIED, MW_BUDGET or
+ * MW_MEMORY. */
 int mw_gate_submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,
                    mw_error *error);
 

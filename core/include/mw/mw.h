@@ -1,12 +1,13 @@
 /* mw/mw.h: the moonwire core in one header.
  *
- * A tour. Make a loop, make a client on it, look up the row of an operation, make a request from arguments, submit it
- * to the client's gate, and run the loop until the answer is there:
+ * A tour. Make a loop, make a client on it, look up the row of an operation, make a request from
+ * arguments, submit it to the client's gate, and run the loop until the answer is there:
  *
  *     mw_loop *loop;
  *     mw_client *client;
  *     mw_loop_new(&loop);
- *     mw_client_new(loop, &(mw_client_options){.account = "1", .user_token = token}, &client, &error);
+ *     mw_client_new(loop, &(mw_client_options){.account = "1", .user_token = token}, &client,
+ * &error);
  *
  *     const mw_operation *get = mw_operation_find(MW_OOCTOPUS, "contacts", "get");
  *     mw_value id = {.type = MW_V_INTEGER, .as.integer = 12};
@@ -22,7 +23,8 @@
  *   - 0 is success, a negative mw_err a failure; an error return means that no callback comes.
  *   - a callback comes exactly once, later, from mw_loop_run, on the loop's thread.
  *   - strings are UTF-8 and NUL-ended unless a length stands beside them.
- *   - who owns what is said at every function: "borrowed" (until when), "copied", "owned" (free with what). */
+ *   - who owns what is said at every function: "borrowed" (until when), "copied", "owned" (free
+ * with what). */
 #ifndef MW_MW_H
 #define MW_MW_H
 

@@ -1,9 +1,9 @@
 /* mw/operation.h: the operations as rows.
  *
- * Every documented operation of a service is one constant row. The row is the only place that knows the
- * operation: the Lua methods, the argument checks, the paths, the token choice, paging, pacing, the twin's routes
- * and `moonwire ops` are all read from it. Rows live as long as the program; nothing here allocates, and every
- * function may be called from any thread. */
+ * Every documented operation of a service is one constant row. The row is the only place that knows
+ * the operation: the Lua methods, the argument checks, the paths, the token choice, paging, pacing,
+ * the twin's routes and `moonwire ops` are all read from it. Rows live as long as the program;
+ * nothing here allocates, and every function may be called from any thread. */
 #ifndef MW_OPERATION_H
 #define MW_OPERATION_H
 
@@ -50,19 +50,20 @@ typedef enum mw_type {
 
 /* One parameter, body field or field of an answer. A list of fields ends with `.name == NULL`. */
 typedef struct mw_field {
-    const char *name;               /* in Lua and in the documents; an element of an array has "" */
-    const char *wire;               /* on the wire where that differs ("labels[]"), else NULL */
+    const char *name; /* in Lua and in the documents; an element of an array has "" */
+    const char *wire; /* on the wire where that differs ("labels[]"), else NULL */
     mw_type type;
-    const struct mw_field *item;    /* array: its element; NULL: anything */
-    const struct mw_field *fields;  /* object: the documented fields; NULL: free */
-    const char *const *values;      /* the only values allowed, NULL-ended, or NULL */
-    const char *const *known;       /* values known to the documents; others are sent all the same, or NULL */
-    const char *preset;             /* the documented default, for the manual; never sent, or NULL */
-    const char *format;             /* documented format ("date-time"), or NULL */
-    uint32_t max_length;            /* in bytes; 0: no limit */
+    const struct mw_field *item;   /* array: its element; NULL: anything */
+    const struct mw_field *fields; /* object: the documented fields; NULL: free */
+    const char *const *values;     /* the only values allowed, NULL-ended, or NULL */
+    const char *const
+        *known;          /* values known to the documents; others are sent all the same, or NULL */
+    const char *preset;  /* the documented default, for the manual; never sent, or NULL */
+    const char *format;  /* documented format ("date-time"), or NULL */
+    uint32_t max_length; /* in bytes; 0: no limit */
     bool required;
-    bool nullable;                  /* required, and null says something (no bot); optional ones always may be null */
-    bool beyond;                    /* served by the platform though its documents do not list it */
+    bool nullable; /* required, and null says something (no bot); optional ones always may be null */
+    bool beyond;   /* served by the platform though its documents do not list it */
 } mw_field;
 
 typedef enum mw_body { MW_BODY_NONE, MW_BODY_JSON, MW_BODY_FORM } mw_body;
@@ -91,20 +92,20 @@ typedef struct mw_operation {
     const char *upstream; /* what upstream Chatwoot serves where that differs, else NULL */
     unsigned auth;        /* mw_token bits */
     mw_lane lane;
-    bool mutates;         /* changes something on the server */
-    bool idempotent;      /* sending it twice does what sending it once does */
-    bool at_least_one;    /* an update without any field is refused */
+    bool mutates;                /* changes something on the server */
+    bool idempotent;             /* sending it twice does what sending it once does */
+    bool at_least_one;           /* an update without any field is refused */
     const mw_field *path_params; /* in path order, or NULL */
     const mw_field *query;       /* or NULL */
     mw_body body;
-    const char *body_name;       /* documented name and type of the body, or NULL */
+    const char *body_name; /* documented name and type of the body, or NULL */
     const char *body_type;
-    const mw_field *fields;      /* of the body, or NULL */
+    const mw_field *fields; /* of the body, or NULL */
     mw_items items;
-    const char *returns;         /* documented type of a good answer, or NULL */
-    const mw_field *answer;      /* its shape: one field named "", or NULL */
+    const char *returns;          /* documented type of a good answer, or NULL */
+    const mw_field *answer;       /* its shape: one field named "", or NULL */
     const mw_response *responses; /* documented statuses, ends with status 0 */
-    const char *const *scopes;   /* circuit: OAuth scopes, NULL-ended, or NULL */
+    const char *const *scopes;    /* circuit: OAuth scopes, NULL-ended, or NULL */
 } mw_operation;
 
 /* All rows of a service, in the order of its module and method names; `*count` gets their number. */
@@ -114,7 +115,8 @@ const mw_operation *const *mw_operations(mw_service service, size_t *count);
 const mw_operation *mw_operation_find(mw_service service, const char *module, const char *method);
 const mw_operation *mw_operation_by_id(mw_service service, const char *id_or_alias);
 
-/* Whether the first path parameter is the account that the client supplies (all but the platform's own rows). */
+/* Whether the first path parameter is the account that the client supplies (all but the platform's
+ * own rows). */
 bool mw_operation_takes_account(const mw_operation *operation);
 
 /* "GET", "ooctopus", "user", "search", "string"; any thread, static storage. */
@@ -124,7 +126,8 @@ const char *mw_token_name(mw_token token);
 const char *mw_lane_name(mw_lane lane);
 const char *mw_type_name(mw_type type);
 
-/* Did you mean: the candidate (NULL-ended list) that is closest to `word`, or NULL when none is close enough. */
+/* Did you mean: the candidate (NULL-ended list) that is closest to `word`, or NULL when none is
+ * close enough. */
 const char *mw_closest(const char *word, const char *const *candidates);
 
 #ifdef __cplusplus

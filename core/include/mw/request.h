@@ -1,7 +1,7 @@
 /* mw/request.h: one call, checked and encoded, ready for a gate.
  *
- * `mw_request_new` is the only way to make a request for an operation, and it fails unless the arguments fit the
- * row: "every operation checked before a byte leaves". One thread at a time. */
+ * `mw_request_new` is the only way to make a request for an operation, and it fails unless the
+ * arguments fit the row: "every operation checked before a byte leaves". One thread at a time. */
 #ifndef MW_REQUEST_H
 #define MW_REQUEST_H
 
@@ -21,38 +21,39 @@ typedef struct mw_call_options {
     uint32_t connect_timeout_ms; /* until connected */
     uint32_t stall_timeout_ms;   /* no byte for so long */
     uint64_t max_body;           /* bytes of the answer */
-    const char *account;         /* another account than the client's; borrowed until mw_request_new returns */
-    bool unchecked;              /* skip the checks of body fields; path and query are checked all the same */
+    const char *account; /* another account than the client's; borrowed until mw_request_new returns */
+    bool unchecked; /* skip the checks of body fields; path and query are checked all the same */
 } mw_call_options;
 
 /* Checks arguments and makes the request.
- *   path    values of the path parameters in path order, without the account where the client supplies it;
- *           integers or strings. A segment that is empty, "." or "..", or holds a NUL, is refused.
- *   params  an object (or MW_V_EMPTY, MW_V_NULL, NULL for none): query parameters and body fields together; an
- *           optional member "extra" (an object) passes fields that the row does not list, unchecked.
- * A body field that is required, missing, and named as a path parameter is taken from the path.
- * Returns 0 and `*request` (owned: free with mw_request_free, or hand it to mw_gate_submit), MW_INVALID with
- * `error` naming operation and field ("contacts:update: unknown field 'nmae' (did you mean 'name'?)"), MW_TOO_LARGE
- * (a body of more than 64 MiB besides files) or MW_MEMORY. Nothing borrowed is kept. Files are opened here, so a
- * file that can't be read is MW_INVALID. */
+ *   path    values of the path parameters in path order, without the account where the client
+ * supplies it; integers or strings. A segment that is empty, "." or "..", or holds a NUL, is
+ * refused. params  an object (or MW_V_EMPTY, MW_V_NULL, NULL for none): query parameters and body
+ * fields together; an optional member "extra" (an object) passes fields that the row does not list,
+ * unchecked. A body field that is required, missing, and named as a path parameter is taken from
+ * the path. Returns 0 and `*request` (owned: free with mw_request_free, or hand it to
+ * mw_gate_submit), MW_INVALID with `error` naming operation and field ("contacts:update: unknown
+ * field 'nmae' (did you mean 'name'?)"), MW_TOO_LARGE (a body of more than 64 MiB besides files) or
+ * MW_MEMORY. Nothing borrowed is kept. Files are opened here, so a file that can't be read is
+ * MW_INVALID. */
 int mw_request_new(const mw_operation *operation, const mw_value *path, size_t path_count,
                    const mw_value *params, const mw_call_options *options, mw_request **request,
                    mw_error *error);
 
-/* The escape hatch: any path of the service below the base URL. `path` begins with '/', is percent-encoded already
- * and holds no '?', '#', "." or ".." segment, nor control characters. `params` is an object with any of: query
- * (object), body (any value: JSON), form (object: url-encoded), token ("user", "bot", "platform", "oauth"; without
- * it the first kind the client has). Returns as above. */
+/* The escape hatch: any path of the service below the base URL. `path` begins with '/', is percent-encoded
+ * already and holds no '?', '#', "." or ".." segment, nor control characters. `params` is an object
+ * with any of: query (object), body (any value: JSON), form (object: url-encoded), token ("user",
+ * "bot", "platform", "oauth"; without it the first kind the client has). Returns as above. */
 int mw_request_raw(mw_service service, mw_verb verb, const char *path, const mw_value *params,
                    const mw_call_options *options, mw_request **request, mw_error *error);
 
-/* The row (NULL for a raw request) and a name for messages: "contacts:get" or "GET /api/v1/labels". Borrowed from
- * the request. */
+/* The row (NULL for a raw request) and a name for messages: "contacts:get" or "GET /api/v1/labels".
+ * Borrowed from the request. */
 const mw_operation *mw_request_operation(const mw_request *request);
 const char *mw_request_name(const mw_request *request);
 
-/* Something worth telling the user about a request that is sent all the same (an event filter that the documents do
- * not know), or "". Borrowed from the request. */
+/* Something worth telling the user about a request that is sent all the same (an event filter that
+ * the documents do not know), or "". Borrowed from the request. */
 const char *mw_request_warning(const mw_request *request);
 
 /* Frees a request that was never submitted. NULL is fine. */

@@ -1,8 +1,8 @@
 /* mw/server.h: an HTTP/1.1 server on the loop (libmicrohttpd inside): the twin and webhook receivers.
  *
- * What comes in is hostile: sizes, counts and times are capped, and a request that two parties could read in two
- * ways (two Content-Lengths, Transfer-Encoding with Content-Length, NUL or control characters) is answered 400
- * without asking the handler. All functions on the loop's thread. */
+ * What comes in is hostile: sizes, counts and times are capped, and a request that two parties could
+ * read in two ways (two Content-Lengths, Transfer-Encoding with Content-Length, NUL or control characters)
+ * is answered 400 without asking the handler. All functions on the loop's thread. */
 #ifndef MW_SERVER_H
 #define MW_SERVER_H
 
@@ -18,19 +18,19 @@ typedef struct mw_exchange mw_exchange;
 
 /* Zeroed fields take the default in brackets. */
 typedef struct mw_server_options {
-    const char *host;          /* numeric address ["127.0.0.1"] */
-    uint16_t port;             /* [0: any free one] */
-    uint64_t max_body;         /* bytes; more is answered 413 [32 MiB] */
-    uint32_t max_header;       /* bytes of request line and headers; more is answered 431 [32 KiB] */
-    uint32_t max_connections;  /* more are refused [256] */
-    uint32_t idle_timeout_ms;  /* [30000] */
-    uint32_t deadline_ms;      /* from the first byte of a request to its last; then closed [60000] */
+    const char *host;         /* numeric address ["127.0.0.1"] */
+    uint16_t port;            /* [0: any free one] */
+    uint64_t max_body;        /* bytes; more is answered 413 [32 MiB] */
+    uint32_t max_header;      /* bytes of request line and headers; more is answered 431 [32 KiB] */
+    uint32_t max_connections; /* more are refused [256] */
+    uint32_t idle_timeout_ms; /* [30000] */
+    uint32_t deadline_ms; /* from the first byte of a request to its last; then closed [60000] */
 } mw_server_options;
 
 /* One request that waits for its answer; all pointers are valid until mw_exchange_answer. */
 typedef struct mw_incoming {
-    const char *verb;   /* as sent: "GET" */
-    const char *target; /* as sent: "/a%20b?x=1" */
+    const char *verb;         /* as sent: "GET" */
+    const char *target;       /* as sent: "/a%20b?x=1" */
     const mw_header *headers; /* names in lower case, in order; repeated names stay repeated */
     size_t header_count;
     const char *body;
@@ -47,14 +47,14 @@ int mw_server_new(mw_loop *loop, const mw_server_options *options, mw_server_fn 
 /* The port it listens on. */
 uint16_t mw_server_port(const mw_server *server);
 
-/* Answers an exchange; `body` and headers are copied. Content-Length, Date and Connection are the server's own;
- * header names and values with control characters are refused: MW_INVALID, and the peer gets a 500. After this the
- * exchange is gone. If the peer has gone away meanwhile, nothing happens. */
-int mw_exchange_answer(mw_exchange *exchange, int status, const mw_header *headers, size_t header_count,
-                       const char *body, size_t body_length);
+/* Answers an exchange; `body` and headers are copied. Content-Length, Date and Connection are the
+ * server's own; header names and values with control characters are refused: MW_INVALID, and the peer
+ * gets a 500. After this the exchange is gone. If the peer has gone away meanwhile, nothing happens. */
+int mw_exchange_answer(mw_exchange *exchange, int status, const mw_header *headers,
+                       size_t header_count, const char *body, size_t body_length);
 
-/* Stops listening, drops connections and frees. Exchanges without an answer are gone with it: answering them is a
- * caller's error, so drop yours first. NULL is fine. */
+/* Stops listening, drops connections and frees. Exchanges without an answer are gone with it:
+ * answering them is a caller's error, so drop yours first. NULL is fine. */
 void mw_server_free(mw_server *server);
 
 #ifdef __cplusplus
