@@ -54,11 +54,12 @@ void mw__describe(const mw_value *value, char *text, size_t size)
     }
 }
 
-/* "id", "inbox_id": documented as string here and as integer there, so both are taken everywhere. */
+/* "id", "inbox_id", "user_ids": documented as string here and as integer there, so both are taken everywhere. */
 static bool is_id(const char *name)
 {
     size_t length = strlen(name);
-    return strcmp(name, "id") == 0 || (length > 3 && strcmp(name + length - 3, "_id") == 0);
+    return strcmp(name, "id") == 0 || (length > 3 && strcmp(name + length - 3, "_id") == 0) ||
+           (length > 4 && strcmp(name + length - 4, "_ids") == 0);
 }
 
 static bool fits(const mw__check *check, const mw_field *field, const mw_value *value)
@@ -160,7 +161,8 @@ static int check_items(const mw__check *check, const mw_field *field, const mw_v
 {
     if (value->type != MW_V_ARRAY || !field->item)
         return MW_OK;
-    mw_field item = *field->item; /* the values of a list are the values of its elements */
+    mw_field item = *field->item; /* name and values of a list are those of its elements */
+    item.name = field->name;
     item.values = item.values ? item.values : field->values;
     item.known = item.known ? item.known : field->known;
     item.required = true; /* null is no element of a documented list */

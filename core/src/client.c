@@ -73,7 +73,8 @@ static int take_url(mw_client *client, const char *text, mw_error *error)
         return MW_MEMORY;
     int rc;
     char *scheme = NULL;
-    bool parsed = strstr(text, "://") &&
+    const char *host = strstr(text, "://");
+    bool parsed = host && host[3] != '/' && /* libcurl would take the path's first segment for it */
                   mw__curl->url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS) == CURLUE_OK &&
                   mw__curl->url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK;
     if (!parsed || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))

@@ -50,6 +50,7 @@ static void on_idle(uv_idle_t *idle)
         ring_init(&loop->posts);
     }
     uv_idle_stop(idle);
+    mw__loop_stir(loop);
     while (batch.next != &batch) {
         mw__post *post = batch.next;
         mw__loop_unpost(post);
@@ -181,6 +182,11 @@ void mw__loop_unpost(mw__post *post)
     post->prev = NULL;
 }
 
+void mw__loop_stir(mw_loop *loop)
+{
+    uv_stop(&loop->uv);
+}
+
 void mw__loop_hold(mw_loop *loop)
 {
     loop->live++;
@@ -226,6 +232,7 @@ static void close_timer(mw_timer *timer)
 static void on_timer(uv_timer_t *uv)
 {
     mw_timer *timer = uv->data;
+    mw__loop_stir(timer->loop);
     close_timer(timer); /* first, so that `fn` may do anything but stop it; freed a turn later */
     timer->fn(timer->ud);
 }

@@ -34,6 +34,10 @@ void mw__loop_off_close(mw__closer *closer);
 void mw__loop_post(mw_loop *loop, mw__post *post);
 void mw__loop_unpost(mw__post *post);
 
+/* To be called before every callback of the caller's: mw_loop_run then comes back without waiting for more. libuv runs
+ * timers first and would go on to wait for sockets, with the caller's news in its pocket. */
+void mw__loop_stir(mw_loop *loop);
+
 /* Counts live handles for mw_loop_live. */
 void mw__loop_hold(mw_loop *loop);
 void mw__loop_release(mw_loop *loop);

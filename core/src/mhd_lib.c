@@ -48,7 +48,7 @@ const mw__mhd *mw__mhd_get(mw_error *error)
     if (loaded)
         return &table;
     mw_error_set(error, MW_NETWORK, "",
-                 "can't start an HTTP server: %s can't be loaded (%s); install libmicrohttpd12", LIBRARY,
-                 reason);
+                 "can't start an HTTP server: %s can't be loaded (%s); install libmicrohttpd12",
+                 LIBRARY, reason);
     return NULL;
 }

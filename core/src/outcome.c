@@ -159,8 +159,10 @@ static void deliver(mw__call *call, mw_answer *answer)
         answer->request_id = "";
     if (!answer->body)
         answer->body = "";
-    if (client->loop)
+    if (client->loop) {
         mw_loop_redact(client->loop, call->message);
+        mw__loop_stir(client->loop);
+    }
     call->done(answer, call->ud);
 }
 

@@ -56,8 +56,10 @@ static void stop(mw_server *server)
     mw__loop_release(server->loop);
 }
 
+/* Timers come before the wait of a turn: whoever runs the loop has to see what came in first. */
 static void on_wake(uv_timer_t *timer)
 {
+    uv_stop(timer->loop);
     pump(timer->data);
 }
 
@@ -142,9 +144,9 @@ static int parse_address(const char *host, uint16_t port, address *addr, socklen
         *length = sizeof addr->v6;
         return MW_OK;
     }
-    return mw_error_set(error, MW_INVALID, "host",
-                        "can't listen on '%s': not a numeric address; use one such as 127.0.0.1 or ::1",
-                        host);
+    return mw_error_set(
+        error, MW_INVALID, "host",
+        "can't listen on '%s': not a numeric address; use one such as 127.0.0.1 or ::1", host);
 }
 
 /* A listening socket of our own: the library does not tell why it can't listen. */
@@ -160,9 +162,10 @@ static int listen_on(mw_server *server, const char *host, int *fd, mw_error *err
     if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(*fd, &addr.any, length) != 0 || listen(*fd, SOMAXCONN) != 0 ||
         getsockname(*fd, &addr.any, &length) != 0) {
-        return mw_error_set(error, MW_NETWORK, "port",
-                            "can't listen on %s port %u: %s; choose another port, or 0 for any free one",
-                            host, (unsigned)server->options.port, uv_strerror(-errno));
+        return mw_error_set(
+            error, MW_NETWORK, "port",
+            "can't listen on %s port %u: %s; choose another port, or 0 for any free one", host,
+            (unsigned)server->options.port, uv_strerror(-errno));
     }
     server->port = ntohs(addr.any.sa_family == AF_INET ? addr.v4.sin_port : addr.v6.sin6_port);
     return MW_OK;
@@ -173,20 +176,19 @@ static int start_daemon(mw_server *server, int fd, mw_error *error)
     const mw_server_options *o = &server->options;
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO;
     server->daemon = server->mhd->start_daemon(
-        flags, 0, on_accept, server, mw__exchange_on_request, server,
-        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections + 1, /* so that more are taken, and refused */
+        flags, 0, on_accept, server, mw__exchange_on_request, server, MHD_OPTION_LISTEN_SOCKET,
+        (MHD_socket)fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)o->max_connections + 1, /* so that more are taken, and refused */
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->idle_timeout_ms - 1) / 1000 + 1),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)o->max_header + ROOM_BESIDE_HEADERS,
-        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)o->max_header,
-        MHD_OPTION_STRICT_FOR_CLIENT, server->mhd->keeps_lines ? 0 : 1,
-        MHD_OPTION_URI_LOG_CALLBACK, mw__exchange_on_target, server,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_NOTIFY_COMPLETED, mw__exchange_on_completed, server,
-        MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)o->max_header, MHD_OPTION_STRICT_FOR_CLIENT,
+        server->mhd->keeps_lines ? 0 : 1, MHD_OPTION_URI_LOG_CALLBACK, mw__exchange_on_target,
+        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_NOTIFY_COMPLETED,
+        mw__exchange_on_completed, server, MHD_OPTION_END);
     if (server->daemon)
         return MW_OK;
-    return mw_error_set(error, MW_NETWORK, "", "can't start an HTTP server: libmicrohttpd %s refuses to",
+    return mw_error_set(error, MW_NETWORK, "",
+                        "can't start an HTTP server: libmicrohttpd %s refuses to",
                         server->mhd->get_version());
 }
 
@@ -199,11 +201,11 @@ static void on_loop_close(mw__closer *closer)
 static int join_loop(mw_server *server, mw_error *error)
 {
     uv_loop_t *uv = mw__loop_uv(server->loop);
-    int epoll_fd =
-        server->mhd->get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    int epoll_fd = server->mhd->get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     int rc = uv_poll_init(uv, &server->poll, epoll_fd);
     if (rc != 0)
-        return mw_error_set(error, MW_NETWORK, "", "can't start an HTTP server: %s", uv_strerror(rc));
+        return mw_error_set(error, MW_NETWORK, "", "can't start an HTTP server: %s",
+                            uv_strerror(rc));
     uv_timer_init(uv, &server->wake);
     uv_timer_init(uv, &server->sweep);
     server->poll.data = server;

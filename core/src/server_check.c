@@ -183,7 +183,8 @@ static bool reserve(mw_exchange *exchange, size_t header_size)
 static mw__refusal check_body(check *c)
 {
     mw_exchange *exchange = c->exchange;
-    exchange->close_after = c->chunked; /* chunk lines are not seen here, so nothing behind them is trusted */
+    exchange->close_after =
+        c->chunked; /* chunk lines are not seen here, so nothing behind them is trusted */
     if (c->content_length <= exchange->server->options.max_body)
         return (mw__refusal){0};
     /* A peer that waits for leave, or wants to send without end, is told at once. */
@@ -192,7 +193,8 @@ static mw__refusal check_body(check *c)
     return (mw__refusal){.status = 413, .text = "the body is too large"};
 }
 
-static const char *check_request_line(check *c, const char *verb, const char *url, const char *version)
+static const char *check_request_line(check *c, const char *verb, const char *url,
+                                      const char *version)
 {
     c->http_1_1 = strcmp(version, "HTTP/1.1") == 0;
     if (!c->http_1_1 && strcmp(version, "HTTP/1.0") != 0)
@@ -200,7 +202,8 @@ static const char *check_request_line(check *c, const char *verb, const char *ur
     if (!is_token(verb, strlen(verb)))
         return "the verb is not a word";
     if (c->lines) {
-        bool whole = url == verb + strlen(verb) + 1 && version == url + strlen(c->exchange->block) + 1;
+        bool whole =
+            url == verb + strlen(verb) + 1 && version == url + strlen(c->exchange->block) + 1;
         c->cursor = version + strlen(version) + 2;
         if (!whole || c->cursor[-1] != '\0')
             return "the request line holds a NUL, two spaces, or does not end with CR LF";
@@ -219,7 +222,8 @@ static const char *check_headers(check *c, const char *end)
     return c->encodings && c->lengths ? "both Transfer-Encoding and Content-Length" : NULL;
 }
 
-mw__refusal mw__exchange_check(mw_exchange *exchange, const char *verb, const char *url, const char *version)
+mw__refusal mw__exchange_check(mw_exchange *exchange, const char *verb, const char *url,
+                               const char *version)
 {
     mw_server *server = exchange->server;
     const union MHD_ConnectionInfo *info = server->mhd->get_connection_info(
@@ -227,7 +231,8 @@ mw__refusal mw__exchange_check(mw_exchange *exchange, const char *verb, const ch
     size_t header_size = info ? info->header_size : 0;
     check c = {.exchange = exchange, .lines = server->mhd->keeps_lines};
 
-    exchange->close_after = true; /* unless all is well: what follows on the connection can't be trusted */
+    exchange->close_after =
+        true; /* unless all is well: what follows on the connection can't be trusted */
     if (header_size > server->options.max_header)
         return (mw__refusal){.status = 431, .text = "the headers are too large"};
     if (!reserve(exchange, header_size))

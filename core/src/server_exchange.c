@@ -11,7 +11,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#define KEPT_BODY (64u * 1024u) /* a larger buffer is not kept for the next request of the connection */
+#define KEPT_BODY                                                                                  \
+    (64u * 1024u) /* a larger buffer is not kept for the next request of the connection */
 
 mw_exchange *mw__exchange_new(mw_server *server, struct MHD_Connection *connection)
 {
@@ -59,7 +60,8 @@ void *mw__exchange_on_target(void *cls, const char *target, struct MHD_Connectio
 {
     mw_server *server = cls;
     mw_exchange *exchange =
-        server->mhd->get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+        server->mhd->get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+            ->socket_context;
     if (!exchange)
         return NULL;
     reset(exchange);
@@ -73,7 +75,8 @@ void *mw__exchange_on_target(void *cls, const char *target, struct MHD_Connectio
     }
     memcpy(exchange->block, target, length);
     exchange->block_length = length;
-    if (exchange->state == MW__EX_IDLE) /* a new connection, or one that was heard, is on the clock already */
+    if (exchange->state ==
+        MW__EX_IDLE) /* a new connection, or one that was heard, is on the clock already */
         mw__exchange_enter(exchange, MW__EX_RECEIVE);
     return exchange;
 }
@@ -117,9 +120,10 @@ static enum MHD_Result refuse(mw_exchange *exchange)
  * past the library, as far as the socket takes it, and the connection dropped. */
 static enum MHD_Result cut_off(mw_exchange *exchange)
 {
-    static const char answer[] = "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\n"
-                                 "Content-Length: 34\r\nConnection: close\r\n\r\n"
-                                 "{\"error\":\"the body is too large\"}\n";
+    static const char answer[] =
+        "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\n"
+        "Content-Length: 34\r\nConnection: close\r\n\r\n"
+        "{\"error\":\"the body is too large\"}\n";
     ssize_t sent = send(exchange->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)sent; /* a peer that does not read gets the close alone */
     return MHD_NO;
@@ -154,6 +158,7 @@ static enum MHD_Result call_handler(mw_exchange *exchange, const char *verb)
     };
     mw__exchange_enter(exchange, MW__EX_HANDLER);
     exchange->calling = true;
+    mw__loop_stir(server->loop);
     server->fn(exchange, &incoming, server->ud);
     exchange->calling = false;
     if (server->dead)
@@ -165,9 +170,9 @@ static enum MHD_Result call_handler(mw_exchange *exchange, const char *verb)
     return MHD_YES;
 }
 
-enum MHD_Result mw__exchange_on_request(void *cls, struct MHD_Connection *connection, const char *url,
-                                        const char *verb, const char *version, const char *data,
-                                        size_t *length, void **context)
+enum MHD_Result mw__exchange_on_request(void *cls, struct MHD_Connection *connection,
+                                        const char *url, const char *verb, const char *version,
+                                        const char *data, size_t *length, void **context)
 {
     (void)cls;
     (void)connection;
@@ -228,7 +233,8 @@ static int make_response(mw_exchange *exchange, int status, const mw_header *hea
         const char *in;
         void *out;
     } bytes = {.in = body_length ? body : ""};
-    exchange->response = mhd->create_response_from_buffer(body_length, bytes.out, MHD_RESPMEM_MUST_COPY);
+    exchange->response =
+        mhd->create_response_from_buffer(body_length, bytes.out, MHD_RESPMEM_MUST_COPY);
     if (!exchange->response)
         return MW_MEMORY;
     exchange->status = (unsigned)status;
@@ -236,7 +242,8 @@ static int make_response(mw_exchange *exchange, int status, const mw_header *hea
         if (is_ours(headers[i].name))
             continue;
         if (!is_printable(headers[i].name) || !is_printable(headers[i].value) ||
-            mhd->add_response_header(exchange->response, headers[i].name, headers[i].value) != MHD_YES) {
+            mhd->add_response_header(exchange->response, headers[i].name, headers[i].value) !=
+                MHD_YES) {
             mhd->destroy_response(exchange->response);
             exchange->response = NULL;
             return MW_INVALID;

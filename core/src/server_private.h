@@ -41,10 +41,10 @@ struct mw_exchange {
     struct MHD_Connection *connection;
     int fd;
     mw__exchange_state state;
-    mw__ring ring;      /* in the server's `timed` or, in state HANDLER, in its `pending` */
-    uint64_t expires;   /* loop's milliseconds */
-    bool checked;       /* headers were looked at */
-    bool calling;       /* inside the handler */
+    mw__ring ring;    /* in the server's `timed` or, in state HANDLER, in its `pending` */
+    uint64_t expires; /* loop's milliseconds */
+    bool checked;     /* headers were looked at */
+    bool calling;     /* inside the handler */
     bool suspended;
     bool close_after;
     mw__refusal refusal;
@@ -102,7 +102,7 @@ static inline void mw__ring_append(mw__ring *head, mw__ring *item)
     head->prev = item;
 }
 
-#define MW__EXCHANGE_OF(item) ((mw_exchange *)((char *)(item) - offsetof(mw_exchange, ring)))
+#define MW__EXCHANGE_OF(item) ((mw_exchange *)((char *)(item)-offsetof(mw_exchange, ring)))
 
 /* server.c. Gives libmicrohttpd a turn soon: it does not notice by itself that a connection was resumed. */
 void mw__server_wake(mw_server *server);
@@ -112,15 +112,16 @@ void mw__exchange_enter(mw_exchange *exchange, mw__exchange_state state);
 void mw__server_on_sweep(uv_timer_t *timer);
 
 /* server_check.c. Copies the headers of a request into the exchange, or says why it is refused. */
-mw__refusal mw__exchange_check(mw_exchange *exchange, const char *verb, const char *url, const char *version);
+mw__refusal mw__exchange_check(mw_exchange *exchange, const char *verb, const char *url,
+                               const char *version);
 
 /* server_exchange.c: the callbacks of libmicrohttpd. */
 mw_exchange *mw__exchange_new(mw_server *server, struct MHD_Connection *connection);
 void mw__exchange_free(mw_exchange *exchange);
 void *mw__exchange_on_target(void *cls, const char *target, struct MHD_Connection *connection);
-enum MHD_Result mw__exchange_on_request(void *cls, struct MHD_Connection *connection, const char *url,
-                                        const char *verb, const char *version, const char *data,
-                                        size_t *length, void **context);
+enum MHD_Result mw__exchange_on_request(void *cls, struct MHD_Connection *connection,
+                                        const char *url, const char *verb, const char *version,
+                                        const char *data, size_t *length, void **context);
 void mw__exchange_on_completed(void *cls, struct MHD_Connection *connection, void **context,
                                enum MHD_RequestTerminationCode code);
 

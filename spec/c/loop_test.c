@@ -98,3 +98,30 @@ TEST(another_thread_ends_a_wait)
     CHECK_INT(fired, 0);
     mw_loop_free(loop);
 }
+
+typedef struct chain {
+    mw_loop *loop;
+    int first;
+    int second;
+} chain;
+
+static void start_second(void *ud)
+{
+    chain *c = ud;
+    mw_timer *timer;
+    c->first++;
+    mw_timer_start(c->loop, 300, count, &c->second, &timer);
+}
+
+/* libuv runs the timers first and would go on to wait for the next thing. */
+TEST(a_turn_comes_back_with_what_a_timer_brought)
+{
+    chain c = {0};
+    mw_timer *timer;
+    mw_loop_new(&c.loop);
+    mw_timer_start(c.loop, 0, start_second, &c, &timer);
+    while (c.first == 0)
+        mw_loop_run(c.loop, true);
+    CHECK_INT(c.second, 0);
+    mw_loop_free(c.loop);
+}

@@ -20,7 +20,16 @@
 #define TURNS 20000 /* about 20 s: only a hang gets there */
 #define MAX_PENDING 128
 
-typedef enum behaviour { ECHO, LATER, NEVER, FREE_SERVER, BIG, BAD_HEADER, OWN_HEADERS, EMPTY } behaviour;
+typedef enum behaviour {
+    ECHO,
+    LATER,
+    NEVER,
+    FREE_SERVER,
+    BIG,
+    BAD_HEADER,
+    OWN_HEADERS,
+    EMPTY
+} behaviour;
 
 typedef struct world {
     mw_loop *loop;
@@ -225,8 +234,9 @@ TEST(a_request_arrives_as_sent)
     SAY(&w, &p,
         "GET /a%20b/%2e?x=1&y=%00&z=%zz HTTP/1.1\r\nHost: x\r\nX-Twice: 1\r\nx-twice:2  \r\nCookie: a=b; c=d\r\n"
         "X-Empty:\r\n\r\n");
-    CHECK(hear(&w, &p, "GET /a%20b/%2e?x=1&y=%00&z=%zz\n[host=x][x-twice=1][x-twice=2][cookie=a=b; c=d]"
-                       "[x-empty=]\n"));
+    CHECK(hear(&w, &p,
+               "GET /a%20b/%2e?x=1&y=%00&z=%zz\n[host=x][x-twice=1][x-twice=2][cookie=a=b; c=d]"
+               "[x-empty=]\n"));
     CHECK(strncmp(p.answer, "HTTP/1.1 200 ", 13) == 0);
     leave(&p);
     end(&w);
@@ -240,10 +250,11 @@ TEST(every_verb_may_have_a_body)
     peer p = meet(&w);
     for (unsigned i = 0; i < 5; i++) {
         char request[200], wanted[100];
-        snprintf(request, sizeof request, "%s /%u HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nbody%u",
-                 verbs[i], i, i);
+        snprintf(request, sizeof request,
+                 "%s /%u HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nbody%u", verbs[i], i, i);
         say(&w, &p, request, strlen(request));
-        snprintf(wanted, sizeof wanted, "%s /%u\n[host=x][content-length=5]\nbody%u", verbs[i], i, i);
+        snprintf(wanted, sizeof wanted, "%s /%u\n[host=x][content-length=5]\nbody%u", verbs[i], i,
+                 i);
         CHECK(hear(&w, &p, wanted));
     }
     CHECK(!p.ended);
@@ -336,7 +347,10 @@ TEST(a_chunked_body_arrives_whole)
 
 TEST(what_can_be_read_in_two_ways_is_400)
 {
-#define ROW(text) {text, sizeof(text) - 1}
+#define ROW(text)                                                                                  \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
     static const struct {
         const char *bytes;
         size_t length;
@@ -397,7 +411,8 @@ TEST(what_can_be_read_in_two_ways_is_400)
         say(&w, &p, rows[i].bytes, rows[i].length);
         bool ended = hear_end(&w, &p);
         if (!ended || strncmp(p.answer, "HTTP/1.1 400 ", 13) != 0 || w.calls)
-            printf("row %zu: ended %d, handler called %u times, answer \"%.60s\"\n", i, ended, w.calls, p.answer);
+            printf("row %zu: ended %d, handler called %u times, answer \"%.60s\"\n", i, ended,
+                   w.calls, p.answer);
         CHECK(ended);
         CHECK(strncmp(p.answer, "HTTP/1.1 400 ", 13) == 0);
         /* libmicrohttpd 0.9.75 writes the head of its own answer to a bad Content-Length twice. */
@@ -411,7 +426,8 @@ TEST(what_can_be_read_in_two_ways_is_400)
 
 TEST(a_line_cut_anywhere_is_one_line)
 {
-    static const char request[] = "POST /cut?x HTTP/1.1\r\nHost: x\r\nA:  b c \r\nContent-Length: 4\r\n\r\nbody";
+    static const char request[] =
+        "POST /cut?x HTTP/1.1\r\nHost: x\r\nA:  b c \r\nContent-Length: 4\r\n\r\nbody";
     world w;
     begin(&w, (mw_server_options){0});
     peer p = meet(&w);
@@ -449,8 +465,9 @@ TEST(header_bytes_are_capped)
     leave(&p);
     for (unsigned i = 0; i < 4; i++) {
         p = meet(&w);
-        SAY(&w, &p, "GET / HTTP/1.1\r\nHost: x\r\nA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-                    "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n");
+        SAY(&w, &p,
+            "GET / HTTP/1.1\r\nHost: x\r\nA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+            "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n");
         say_filler(&w, &p, refused[i]);
         SAY(&w, &p, "\r\n");
         CHECK(hear_end(&w, &p));
@@ -487,7 +504,8 @@ TEST(many_short_headers_and_long_targets_are_capped)
         SAY(&w, &p, "aaaaaaaa");
     SAY(&w, &p, " HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK(hear_end(&w, &p));
-    CHECK(strncmp(p.answer, "HTTP/1.1 414 ", 13) == 0 || strncmp(p.answer, "HTTP/1.1 431 ", 13) == 0);
+    CHECK(strncmp(p.answer, "HTTP/1.1 414 ", 13) == 0 ||
+          strncmp(p.answer, "HTTP/1.1 431 ", 13) == 0);
     leave(&p);
     CHECK_INT(w.calls, 0);
     end(&w);
@@ -572,7 +590,8 @@ TEST(leave_to_send_is_given_or_denied_at_once)
     CHECK(hear(&w, &p, "HTTP/1.1 100 "));
     SAY(&w, &p, "hi");
     CHECK(hear(&w, &p, "POST /ok"));
-    SAY(&w, &p, "POST /no HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n");
+    SAY(&w, &p,
+        "POST /no HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n");
     CHECK(hear_end(&w, &p));
     CHECK_INT(count(p.answer, "HTTP/1.1 100 "), 1);
     CHECK_INT(count(p.answer, "HTTP/1.1 413 "), 1);
@@ -857,7 +876,8 @@ TEST(a_port_in_use_and_a_bad_address_are_told)
     mw_server_options same = {.port = mw_server_port(w.server)};
     CHECK_INT(mw_server_new(w.loop, &same, on_request, &w, &other, &error), MW_NETWORK);
     CHECK(strstr(error.message, "address already in use") != NULL);
-    CHECK_INT(mw_server_new(w.loop, &(mw_server_options){.host = "nowhere"}, on_request, &w, &other, &error),
+    CHECK_INT(mw_server_new(w.loop, &(mw_server_options){.host = "nowhere"}, on_request, &w, &other,
+                            &error),
               MW_INVALID);
     CHECK_STR(error.field, "host");
     CHECK(strstr(error.message, "'nowhere'") != NULL);
@@ -935,7 +955,8 @@ TEST(ipv6_serves_as_well)
 {
     world w;
     begin(&w, (mw_server_options){.host = "::1"});
-    struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(mw_server_port(w.server))};
+    struct sockaddr_in6 addr = {.sin6_family = AF_INET6,
+                                .sin6_port = htons(mw_server_port(w.server))};
     addr.sin6_addr = in6addr_loopback;
     peer p = {.fd = socket(AF_INET6, SOCK_STREAM, 0), .answer = calloc(1, 2 * ANSWER_CAP)};
     CHECK_INT(connect(p.fd, (struct sockaddr *)&addr, sizeof addr), 0);

@@ -80,8 +80,7 @@ static void *end_with_stdin(void *unused)
 {
     (void)unused;
     char bytes[256];
-    while (read(STDIN_FILENO, bytes, sizeof bytes) > 0) {
-    }
+    while (read(STDIN_FILENO, bytes, sizeof bytes) > 0) {}
     _exit(0);
 }
 

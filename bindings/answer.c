@@ -1,0 +1,242 @@
+/* answer.c: owns the way from an answer to Lua: the copy that outlives the callback, results, the response table and
+ * the error that a bad answer becomes. Must not know who asked. mw__lua_answer_copy runs within mw_loop_run and
+ * touches no Lua; the rest runs on the thread of the Lua state, after it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lua_private.h"
+
+#define MAX_ERROR_BODY ((size_t)64 << 10)
+#define EXCERPT 80
+#define MAX_MESSAGE 300
+
+/* Copies a string to *at and moves on; NULL stays NULL. */
+static const char *pack(char **at, const char *text)
+{
+    if (!text)
+        return NULL;
+    size_t size = strlen(text) + 1;
+    char *copy = memcpy(*at, text, size);
+    *at += size;
+    return copy;
+}
+
+static size_t size_of(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+mw_answer *mw__lua_answer_copy(const mw_answer *answer)
+{
+    size_t size =
+        sizeof *answer + answer->header_count * sizeof(mw_header) + answer->body_length + 1;
+    size += size_of(answer->request_id) + size_of(answer->url) + size_of(answer->message);
+    for (size_t i = 0; i < answer->header_count; i++)
+        size += size_of(answer->headers[i].name) + size_of(answer->headers[i].value);
+    mw_answer *copy = malloc(size);
+    if (!copy)
+        return NULL;
+    *copy = *answer;
+    mw_header *headers = (mw_header *)(copy + 1);
+    char *at = (char *)(headers + answer->header_count);
+    for (size_t i = 0; i < answer->header_count; i++) {
+        headers[i].name = pack(&at, answer->headers[i].name);
+        headers[i].value = pack(&at, answer->headers[i].value);
+    }
+    copy->headers = headers;
+    copy->request_id = pack(&at, answer->request_id);
+    copy->url = pack(&at, answer->url);
+    copy->message = pack(&at, answer->message);
+    copy->body = at;
+    if (answer->body_length > 0)
+        memcpy(at, answer->body, answer->body_length);
+    at[answer->body_length] = '\0';
+    return copy;
+}
+
+/* Pushes { name = value }, repeated names joined by ", ". [-0, +1, memory] */
+static void push_headers(lua_State *L, const mw_answer *answer)
+{
+    lua_createtable(L, 0, (int)answer->header_count);
+    for (size_t i = 0; i < answer->header_count; i++) {
+        const mw_header *header = &answer->headers[i];
+        lua_pushstring(L, header->name);
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, -3) == LUA_TSTRING) {
+            lua_pushliteral(L, ", ");
+            lua_pushstring(L, header->value);
+            lua_concat(L, 3);
+        } else {
+            lua_pop(L, 1);
+            lua_pushstring(L, header->value);
+        }
+        lua_rawset(L, -3);
+    }
+}
+
+/* [-0, +1, memory] */
+static void push_response(lua_State *L, const mw_answer *answer)
+{
+    lua_createtable(L, 0, 6);
+    lua_pushinteger(L, answer->status);
+    lua_setfield(L, -2, "status");
+    push_headers(L, answer);
+    lua_setfield(L, -2, "headers");
+    lua_pushnumber(L, (double)answer->elapsed_us / 1e6);
+    lua_setfield(L, -2, "elapsed");
+    lua_pushinteger(L, (lua_Integer)answer->attempts);
+    lua_setfield(L, -2, "attempts");
+    lua_pushnumber(L, (double)answer->waited_us / 1e6);
+    lua_setfield(L, -2, "waited");
+    if (answer->request_id && *answer->request_id) {
+        lua_pushstring(L, answer->request_id);
+        lua_setfield(L, -2, "request_id");
+    }
+}
+
+/* Cuts a text to a line of at most `max` bytes at the end of a character. */
+static size_t first_line(const char *text, size_t length, size_t max)
+{
+    size_t end = 0;
+    while (end < length && (unsigned char)text[end] >= 0x20)
+        end++;
+    if (end <= max)
+        return end;
+    end = max;
+    while (end > 0 && ((unsigned char)text[end] & 0xC0) == 0x80)
+        end--;
+    return end;
+}
+
+/* Pushes the beginning of a body, readable in one line. [-0, +1, memory] */
+static void push_excerpt(lua_State *L, const char *text, size_t length)
+{
+    size_t shown = length < EXCERPT ? length : EXCERPT;
+    while (shown < length && shown > 0 && ((unsigned char)text[shown] & 0xC0) == 0x80)
+        shown--;
+    luaL_Buffer line;
+    luaL_buffinit(L, &line);
+    for (size_t i = 0; i < shown; i++)
+        luaL_addchar(&line, (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i]);
+    luaL_addstring(&line, shown < length ? "..." : "");
+    luaL_pushresult(&line);
+}
+
+/* The first `kind` of a member of the table at the top as a line of text, or NULL. [-0, +1, memory] */
+static const char *member_text(lua_State *L, int table, const char *name)
+{
+    lua_pushstring(L, name);
+    lua_rawget(L, table);
+    if (lua_type(L, -1) == LUA_TTABLE) {
+        int nested = lua_gettop(L);
+        if (lua_rawgeti(L, nested, 1) == LUA_TTABLE) {
+            int item = lua_gettop(L);
+            lua_pushliteral(L, "message");
+            lua_rawget(L, item);
+        }
+        if (lua_type(L, -1) != LUA_TSTRING) {
+            lua_pushliteral(L, "message");
+            lua_rawget(L, nested);
+        }
+    }
+    if (lua_type(L, -1) != LUA_TSTRING || lua_rawlen(L, -1) == 0)
+        return NULL;
+    size_t length = 0;
+    const char *text = lua_tolstring(L, -1, &length);
+    return lua_pushlstring(L, text, first_line(text, length, MAX_MESSAGE));
+}
+
+/* What the server says about a failure, from the decoded body at `body`, or NULL. [-0, +n, memory] */
+static const char *server_message(lua_State *L, int body)
+{
+    static const char *const names[] = {"error",       "message", "errors", "error_description",
+                                        "description", NULL};
+    luaL_checkstack(L, 40, NULL);
+    if (lua_type(L, body) == LUA_TSTRING) {
+        size_t length = 0;
+        const char *text = lua_tolstring(L, body, &length);
+        size_t line = first_line(text, length, MAX_MESSAGE);
+        return line == 0 || *text == '<' ? NULL : lua_pushlstring(L, text, line);
+    }
+    if (lua_type(L, body) != LUA_TTABLE)
+        return NULL;
+    for (int i = 0; names[i]; i++) {
+        const char *text = member_text(L, body, names[i]);
+        if (text)
+            return text;
+    }
+    return NULL;
+}
+
+/* Pushes the body of a bad answer: decoded, or as text, cut; nil when there is none. [-0, +1, memory] */
+static void push_error_body(lua_State *L, mw_lua *ctx, const mw_answer *answer)
+{
+    if (answer->body_length == 0) {
+        lua_pushnil(L);
+        return;
+    }
+    /* The copy is ours alone: secrets that the server echoes are struck out in place. */
+    mw__lua_redact(ctx, (char *)(uintptr_t)answer->body, answer->body_length);
+    if (answer->body_length <= MAX_ERROR_BODY) {
+        if (mw__lua_json_decode(L, ctx, answer->body, answer->body_length))
+            return;
+        lua_pop(L, 1);
+    }
+    size_t length = answer->body_length < MAX_ERROR_BODY ? answer->body_length : MAX_ERROR_BODY;
+    lua_pushlstring(L, answer->body, length);
+}
+
+/* [-0, +0, raises] */
+static int raise_answer(lua_State *L, mw_lua *ctx, const mw_answer *answer, const char *operation)
+{
+    mw__failure failure = {.code = answer->code, .operation = operation, .answer = answer};
+    push_error_body(L, ctx, answer);
+    int body = lua_gettop(L);
+    if (!lua_isnil(L, body))
+        failure.body = body;
+    if (lua_type(L, body) == LUA_TTABLE) {
+        lua_pushliteral(L, "attributes");
+        if (lua_rawget(L, body) == LUA_TTABLE)
+            failure.fields = lua_gettop(L);
+    }
+    failure.message = server_message(L, body);
+    if (!failure.message)
+        failure.message =
+            answer->message && *answer->message ? answer->message : mw_err_text(answer->code);
+    return mw__lua_error_raise(L, ctx, &failure);
+}
+
+/* The answer was good but its body is not; the reason is at the top. [-0, +0, raises] */
+static int raise_decode(lua_State *L, mw_lua *ctx, const mw_answer *answer, const char *operation)
+{
+    const char *reason = lua_tostring(L, -1);
+    const char *type = "";
+    for (size_t i = 0; i < answer->header_count; i++) {
+        if (strcmp(answer->headers[i].name, "content-type") == 0)
+            type = answer->headers[i].value;
+    }
+    mw__lua_redact(ctx, (char *)(uintptr_t)answer->body, answer->body_length);
+    push_excerpt(L, answer->body, answer->body_length);
+    const char *excerpt = lua_tostring(L, -1);
+    const char *message = lua_pushfstring(L, "the answer is not JSON%s%s%s (%s): %s",
+                                          *type ? " but " : "", type, "", reason, excerpt);
+    size_t length = answer->body_length < MAX_ERROR_BODY ? answer->body_length : MAX_ERROR_BODY;
+    lua_pushlstring(L, answer->body, length);
+    mw__failure failure = {
+        .code = MW_DECODE, .operation = operation, .message = message, .answer = answer};
+    failure.body = lua_gettop(L);
+    return mw__lua_error_raise(L, ctx, &failure);
+}
+
+int mw__lua_answer_push(lua_State *L, mw_lua *ctx, const mw_answer *answer, const char *operation)
+{
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    if (answer->code != MW_OK)
+        return raise_answer(L, ctx, answer, operation);
+    if (answer->status == 204 || answer->body_length == 0)
+        lua_pushboolean(L, true);
+    else if (!mw__lua_json_decode(L, ctx, answer->body, answer->body_length))
+        return raise_decode(L, ctx, answer, operation);
+    push_response(L, answer);
+    return 2;
+}

@@ -1,0 +1,185 @@
+/* connect.c: owns profiles: gates that the host lends by name, and the ones that the environment describes. Tokens go
+ * from the environment to the core without passing through Lua. Runs on the thread of the Lua state. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lua_private.h"
+
+/* A gate that the host lends. */
+struct mw__lent {
+    mw__lent *next;
+    mw_gate *gate;
+    char name[];
+};
+
+/* What the environment may describe. The first token is the one to ask for. */
+typedef struct profile {
+    const char *name;
+    mw_service service;
+    mw_paths paths;
+    const char *url, *account;
+    const char *user_token, *bot_token, *platform_token, *oauth_token;
+} profile;
+
+static const profile profiles[] = {
+    {.name = "ooctopus",
+     .service = MW_OOCTOPUS,
+     .url = "OOCTOPUS_URL",
+     .account = "OOCTOPUS_ACCOUNT_ID",
+     .user_token = "OOCTOPUS_TOKEN",
+     .bot_token = "OOCTOPUS_BOT_TOKEN",
+     .platform_token = "OOCTOPUS_PLATFORM_TOKEN"},
+    {.name = "chatwoot",
+     .service = MW_OOCTOPUS,
+     .paths = MW_PATHS_UPSTREAM,
+     .url = "OOCTOPUS_URL",
+     .account = "OOCTOPUS_ACCOUNT_ID",
+     .user_token = "OOCTOPUS_TOKEN",
+     .bot_token = "OOCTOPUS_BOT_TOKEN",
+     .platform_token = "OOCTOPUS_PLATFORM_TOKEN"},
+    {.name = "circuit", .service = MW_CIRCUIT, .url = "CIRCUIT_URL", .oauth_token = "CIRCUIT_TOKEN"},
+    {.name = NULL},
+};
+
+/* Values of one connect, copied because the host's function lends each only until its next call. Wiped after use. */
+typedef struct envbox {
+    mw__waiter waiter;
+    char *values[6];
+} envbox;
+
+static void free_env(mw__waiter *waiter)
+{
+    envbox *box = (envbox *)waiter;
+    for (size_t i = 0; i < sizeof box->values / sizeof box->values[0]; i++) {
+        if (box->values[i])
+            explicit_bzero(box->values[i], strlen(box->values[i]));
+        free(box->values[i]);
+        box->values[i] = NULL;
+    }
+}
+
+/* The variable's value, or NULL when it is unset or empty. Owned by the box. [-0, +0, raises] */
+static const char *read_env(lua_State *L, mw_lua *ctx, envbox *box, size_t slot, const char *name)
+{
+    if (!name)
+        return NULL;
+    const char *value = ctx->env ? ctx->env(name, ctx->env_ud) : getenv(name);
+    if (!value || !*value)
+        return NULL;
+    box->values[slot] = strdup(value);
+    if (!box->values[slot])
+        luaL_error(L, "out of memory");
+    return box->values[slot];
+}
+
+/* Pushes a client from the environment. [-0, +1, raises] */
+static int connect_env(lua_State *L, mw_lua *ctx, const profile *from)
+{
+    envbox *box = mw__lua_box_new(L, ctx, sizeof *box, 0, free_env);
+    lua_toclose(L, -1);
+    mw_client_options options = {
+        .service = from->service,
+        .paths = from->paths,
+        .url = read_env(L, ctx, box, 0, from->url),
+        .account = read_env(L, ctx, box, 1, from->account),
+        .user_token = read_env(L, ctx, box, 2, from->user_token),
+        .bot_token = read_env(L, ctx, box, 3, from->bot_token),
+        .platform_token = read_env(L, ctx, box, 4, from->platform_token),
+        .oauth_token = read_env(L, ctx, box, 5, from->oauth_token),
+    };
+    const char *wanted = from->user_token ? from->user_token : from->oauth_token;
+    if (!options.user_token && !options.bot_token && !options.platform_token && !options.oauth_token)
+        return mw__lua_raise(L, ctx, MW_INVALID, "connect",
+                             "connect: \"%s\" needs the environment variable %s, which is not set",
+                             from->name, wanted);
+    mw__lua_client_start(L, ctx, &options, "connect");
+    return 1;
+}
+
+/* Raises: there is no profile of that name. [-0, +0, raises] */
+static int raise_unknown(lua_State *L, mw_lua *ctx, const char *name)
+{
+    luaL_Buffer all;
+    luaL_buffinit(L, &all);
+    for (const mw__lent *lent = ctx->lent; lent; lent = lent->next) {
+        luaL_addstring(&all, lent->name);
+        luaL_addstring(&all, ", ");
+    }
+    for (const profile *from = profiles; from->name; from++) {
+        luaL_addstring(&all, from == profiles ? "" : ", ");
+        luaL_addstring(&all, from->name);
+    }
+    luaL_pushresult(&all);
+    return mw__lua_raise(L, ctx, MW_INVALID, "connect",
+                         "connect: there is no profile \"%s\"; there are %s", name,
+                         lua_tostring(L, -1));
+}
+
+/* core.connect(name) -> client. [-1, +1, raises] */
+static int l_connect(lua_State *L)
+{
+    mw_lua *ctx = mw__lua_ctx(L);
+    if (lua_type(L, 1) != LUA_TSTRING)
+        return mw__lua_raise(L, ctx, MW_INVALID, "connect",
+                             "connect: the name of a profile must be a string, got a %s",
+                             luaL_typename(L, 1));
+    lua_settop(L, 1);
+    const char *name = lua_tostring(L, 1);
+    for (const mw__lent *lent = ctx->lent; lent; lent = lent->next) {
+        if (strcmp(lent->name, name) != 0)
+            continue;
+        mw__client *client = mw__lua_client_push(L, ctx);
+        client->gate = lent->gate;
+        client->service = mw_gate_service(lent->gate);
+        snprintf(client->label, sizeof client->label, "%s \"%.200s\"",
+                 mw_service_name(client->service), name);
+        return 1;
+    }
+    for (const profile *from = profiles; from->name; from++) {
+        if (strcmp(from->name, name) == 0)
+            return connect_env(L, ctx, from);
+    }
+    return raise_unknown(L, ctx, name);
+}
+
+int mw_lua_lend(mw_lua *ctx, const char *name, mw_gate *gate)
+{
+    if (!name || !*name)
+        return MW_INVALID;
+    for (const mw__lent *lent = ctx->lent; lent; lent = lent->next) {
+        if (strcmp(lent->name, name) == 0)
+            return MW_INVALID;
+    }
+    size_t size = strlen(name) + 1;
+    mw__lent *lent = malloc(sizeof *lent + size);
+    if (!lent)
+        return MW_MEMORY;
+    memcpy(lent->name, name, size);
+    lent->gate = gate;
+    lent->next = ctx->lent;
+    ctx->lent = lent;
+    return MW_OK;
+}
+
+void mw_lua_on_env(mw_lua *ctx, mw_lua_env_fn fn, void *ud)
+{
+    ctx->env = fn;
+    ctx->env_ud = ud;
+}
+
+void mw__lua_lent_free(mw_lua *ctx)
+{
+    while (ctx->lent) {
+        mw__lent *lent = ctx->lent;
+        ctx->lent = lent->next;
+        free(lent);
+    }
+}
+
+void mw__lua_open_connect(lua_State *L, mw_lua *ctx)
+{
+    mw__lua_ctx_push(L, ctx);
+    lua_pushcclosure(L, l_connect, 1);
+    lua_setfield(L, -2, "connect");
+}

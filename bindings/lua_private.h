@@ -1,0 +1,354 @@
+/* lua_private.h: what the files of the bindings share. It knows the core's public headers and Lua, and must not know
+ * curl, uv or core/src. Everything here runs on the thread that runs the Lua state.
+ *
+ * How waiting works. A callback of the core (an answer, a timer, a request to a server) comes from mw_loop_run and
+ * touches no Lua: it copies what it needs into C memory and marks a *waiter* as done (mw__lua_wake) or posts a *job*
+ * (mw__lua_post). The *driver* (mw__lua_drive) is whoever has nothing else to do: it runs jobs and resumes tasks, outside of
+ * mw_loop_run, until the waiter that it waits for is done. A waiter lives at the start of a *box*, a userdata that is
+ * marked to be closed, so that whoever stops the coroutine gives the wait up as well.
+ *
+ * Effects on the Lua stack are written as [-pop, +push, raises]. */
+#ifndef MOONWIRE_LUA_PRIVATE_H
+#define MOONWIRE_LUA_PRIVATE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+#include <lauxlib.h>
+
+#include "moonwire_lua.h"
+#include "mw/client.h"
+#include "mw/operation.h"
+#include "mw/request.h"
+#include "mw/value.h"
+
+typedef struct mw__task mw__task;
+typedef struct mw__waiter mw__waiter;
+typedef struct mw__job mw__job;
+typedef struct mw__call mw__call;
+typedef struct mw__lent mw__lent;
+
+/* Values that the context keeps in the registry, under addresses of its own. */
+typedef enum mw__slot {
+    MW__ANCHORS,    /* table: address of a live task -> the task */
+    MW__META_ARRAY, /* metatables */
+    MW__META_ERROR,
+    MW__META_BOX,
+    MW__META_TASK,
+    MW__META_CLIENT,
+    MW__META_SERVER,
+    MW__MODULES, /* table: "service module" -> metatable of the module's proxies */
+    MW__EACH,    /* the method `each`, set by the Lua library */
+    MW__REQUIRE, /* the state's require, to load cjson when it is needed */
+    MW__DECODE,  /* cjson's decode, once loaded */
+    MW__OWN,     /* table: sources of the Lua library, which no error blames */
+    MW__TRACE,   /* traceback of the failure that mw_lua_run reports */
+    MW__BLAMED,  /* the failed task whose error was raised again last */
+    MW__SLOTS
+} mw__slot;
+
+/* Something to run from the driver. `run` may raise (the error is logged) and may be called with any L of the state;
+ * the job is off the queue by then and may be freed or posted again by `run`. */
+struct mw__job {
+    mw__job *next;
+    void (*run)(lua_State *L, mw_lua *ctx, mw__job *self);
+    bool queued;
+};
+
+/* One wait for one thing. */
+struct mw__waiter {
+    mw_lua *ctx;
+    mw__task *task; /* whom to resume when done; NULL while someone drives the loop for it */
+    void (*release)(
+        mw__waiter *self); /* gives up what the box holds; called once, from __close or __gc */
+    bool done;
+    bool cancelled; /* it ended because its task was cancelled */
+    bool passive;   /* the loop alone completes it: no task has to run for that */
+};
+
+typedef enum mw__task_state { MW__RUNNING, MW__FINISHED, MW__FAILED, MW__CANCELLED } mw__task_state;
+
+/* Whoever wants to know that a task ended. `fn` touches no Lua; the watch is off the list by then. */
+typedef struct mw__watch mw__watch;
+struct mw__watch {
+    mw__watch *next, **link;
+    mw__waiter *waiter;
+    void (*fn)(mw__watch *self, const mw__task *task);
+};
+
+/* A task: a userdata that the context anchors while it lives. User values: the coroutine, the traceback of a failure.
+ * Results or the error value stay on the coroutine's stack. */
+struct mw__task {
+    mw__job job; /* first: the job is the task */
+    mw_lua *ctx;
+    mw__task *next, **link; /* in ctx->tasks, later perhaps in ctx->failures */
+    mw__watch *watches;
+    lua_State *co;
+    mw__waiter *waiting; /* what it waits for, yielded or driving */
+    int values;          /* arguments before the start, results at the end */
+    unsigned char state; /* mw__task_state */
+    bool started;
+    bool active;    /* on the C stack right now */
+    bool cancelled; /* asked to end */
+    bool pending;   /* of which the task has not heard yet */
+    bool watched;   /* somebody waited for it, so its failure is not the run's */
+    bool anchored_failure;
+};
+
+/* The context: one for each Lua state, a userdata that the registry keeps; upvalue 1 of every function. */
+struct mw_lua {
+    lua_State *main;
+    mw_loop *loop;
+    bool owned;  /* the loop is freed with the context */
+    bool closed; /* the state is closing */
+    bool relays; /* coroutine.resume and wrap have been replaced */
+    volatile sig_atomic_t interrupted;
+    lua_State *volatile running; /* the thread that was resumed last and still runs, or NULL */
+    mw__task *current;           /* the task it belongs to, or NULL */
+    mw__job *ready, **ready_end;
+    mw__task *tasks; /* live ones */
+    unsigned task_count;
+    mw__call *calls; /* whose callback is still to come */
+    unsigned call_count;
+    mw__task *failures; /* failed ones that nobody waited for, oldest first, anchored */
+    unsigned failure_count;
+    unsigned depth; /* of drivers that run within each other */
+    mw_arena *arena;
+    char *scratch; /* of the JSON scanner */
+    size_t scratch_size;
+    char tag[20]; /* of the JSON scanner, NUL-ended; random */
+    mw_lua_log_fn log;
+    void *log_ud;
+    mw__lent *lent;
+    mw_lua_env_fn env;
+    void *env_ud;
+    const void *meta[MW__SLOTS]; /* lua_topointer of the metatables in the slots */
+    char slot[MW__SLOTS];        /* their addresses are the keys */
+};
+
+/* ---- context (context.c) ---- */
+
+/* The context of the running C function, upvalue 1. [-0, +0, raises when the state is closing] */
+mw_lua *mw__lua_ctx(lua_State *L);
+/* The context of the state, or NULL before it was opened. [-0, +0, -] */
+mw_lua *mw__lua_ctx_of(lua_State *L);
+/* Makes the context and keeps it in the registry; `loop` NULL: one of its own. [-0, +0, raises] */
+mw_lua *mw__lua_ctx_new(lua_State *L, mw_loop *loop);
+/* Pushes the context as a value, for upvalue 1. [-0, +1, -] */
+void mw__lua_ctx_push(lua_State *L, mw_lua *ctx);
+/* Pushes, or pops and keeps, the value of a slot. */
+void mw__lua_slot_push(lua_State *L, mw_lua *ctx, mw__slot slot); /* [-0, +1, -] */
+void mw__lua_slot_set(lua_State *L, mw_lua *ctx, mw__slot slot);  /* [-1, +0, memory] */
+/* Makes a class: a metatable with `methods` (upvalue 1: the context) that scripts can't fetch. The slot keeps it, and
+ * it is left on the stack for more. [-0, +1, memory] */
+void mw__lua_class_new(lua_State *L, mw_lua *ctx, mw__slot slot, const char *name,
+                       const luaL_Reg *methods);
+/* The userdata at `index` when it is of that class, else NULL. [-0, +0, -] */
+void *mw__lua_class_test(lua_State *L, mw_lua *ctx, int index, mw__slot slot);
+
+/* ---- boxes and waiting (wait.c) ---- */
+
+/* Pushes a zeroed userdata of `size` bytes that begins with a mw__waiter, with `user_values` user values, closed by
+ * __close and __gc. The caller marks it by lua_toclose and acquires into it afterwards. [-0, +1, memory] */
+void *mw__lua_box_new(lua_State *L, mw_lua *ctx, size_t size, int user_values,
+                      void (*release)(mw__waiter *));
+/* Gives the box up now, once. [-0, +0, -] */
+void mw__lua_box_release(mw__waiter *waiter);
+/* The wait is over: resumes its task soon or ends its driver's wait. For callbacks of the loop: touches no Lua. */
+void mw__lua_wake(mw__waiter *waiter);
+/* Queues a job for the driver. Twice is fine. For callbacks of the loop. */
+void mw__lua_post(mw_lua *ctx, mw__job *job);
+/* Takes a job off the queue, when it is there. */
+void mw__lua_unpost(mw_lua *ctx, mw__job *job);
+/* Waits until `waiter` is done and goes on in `k` with `kctx`: yields when the running coroutine was resumed by a task
+ * (directly or through coroutine.resume or wrap), else drives the loop here. Call it as `return mw__lua_wait(...)`;
+ * `k` starts with mw__lua_waited. [-0, whatever k returns, raises] */
+int mw__lua_wait(lua_State *L, mw_lua *ctx, mw__waiter *waiter, lua_KFunction k, lua_KContext kctx);
+/* At the start of a continuation: raises when the wait was cancelled or the coroutine was resumed by someone else.
+ * `operation` may be NULL. [-0, +0, raises] */
+void mw__lua_waited(lua_State *L, mw_lua *ctx, const mw__waiter *waiter, const char *operation);
+/* Runs tasks and the loop here until `waiter` is done; NULL: until no task lives. [-0, +0, raises] */
+void mw__lua_drive(lua_State *L, mw_lua *ctx, mw__waiter *waiter);
+/* Whether `L` may yield the sentinel (the context's address as light userdata): it was resumed by a task, directly or
+ * through the relays, and no C call stands between. [-0, +0, -] */
+bool mw__lua_may_yield(lua_State *L, mw_lua *ctx);
+/* lua_resume with the context's book-keeping of what runs. */
+int mw__lua_resume(lua_State *L, mw_lua *ctx, lua_State *co, int nargs, int *nresults);
+/* Whether `co` has yielded the sentinel, which is then still its only value. [-0, +0, -] */
+bool mw__lua_is_waiting(lua_State *co, const mw_lua *ctx);
+/* Puts the hook that raises "interrupted" on a thread. [-0, +0, -] */
+void mw__lua_hook(lua_State *L);
+/* Makes the class of boxes. [-0, +0, memory] */
+void mw__lua_open_boxes(lua_State *L, mw_lua *ctx);
+
+/* ---- tasks (task.c) ---- */
+
+/* Starts a task from a function and `nargs` arguments; it first runs from the driver, not here.
+ * [-(nargs + 1), +1 (the task), memory] */
+mw__task *mw__lua_task_spawn(lua_State *L, mw_lua *ctx, int nargs);
+/* Ends its pending wait, or its next one, with an error of kind "cancelled". False when it has ended. */
+bool mw__lua_task_cancel(mw__task *task);
+/* The job of every task: resumes it. Raises nothing. */
+void mw__lua_task_run(lua_State *L, mw_lua *ctx, mw__job *job);
+/* Ends every live task without another turn; what they left to be closed is closed. [-0, +0, -] */
+void mw__lua_task_kill_all(lua_State *L, mw_lua *ctx);
+/* Pushes error value and traceback of the oldest failure that nobody waited for, and forgets all of them. Returns
+ * false and pushes nothing when there is none. [-0, +2, memory] */
+bool mw__lua_task_failure(lua_State *L, mw_lua *ctx);
+/* Somebody looks at the outcome of an ended task: its failure is no longer the run's. [-0, +0, -] */
+void mw__lua_task_seen(lua_State *L, mw_lua *ctx, mw__task *task);
+/* Forgets tasks at the end of the state; logs failures that nobody saw. [-0, +0, -] */
+void mw__lua_task_end(lua_State *L, mw_lua *ctx);
+
+/* ---- errors (error.c) ---- */
+
+/* Everything that an error object may carry; zeroed fields are left out. Strings are borrowed. */
+typedef struct mw__failure {
+    int code;              /* a mw_err */
+    const char *operation; /* "contacts:get" */
+    const char *message;
+    const mw_answer *answer; /* status, attempts, sent, url, elapsed, retry_after */
+    int body;                /* absolute index of the decoded body on the stack, or 0 */
+    int fields;              /* absolute index of the field errors on the stack, or 0 */
+} mw__failure;
+
+void mw__lua_error_push(lua_State *L, mw_lua *ctx,
+                        const mw__failure *failure); /* [-0, +1, memory] */
+int mw__lua_error_raise(lua_State *L, mw_lua *ctx,
+                        const mw__failure *failure); /* [-0, +0, raises] */
+/* Raises an error of that code with a formatted message (as lua_pushfstring). [-0, +0, raises] */
+int mw__lua_raise(lua_State *L, mw_lua *ctx, int code, const char *operation, const char *format,
+                  ...);
+/* Raises what the core filled in. [-0, +0, raises] */
+int mw__lua_raise_core(lua_State *L, mw_lua *ctx, const mw_error *error, const char *operation);
+/* Whether the value at `index` is an error object, of `kind` unless NULL. [-0, +0, -] */
+bool mw__lua_is_error(lua_State *L, mw_lua *ctx, int index, const char *kind);
+/* Replaces secrets in `length` bytes that are NUL-ended beyond. */
+void mw__lua_redact(const mw_lua *ctx, char *text, size_t length);
+
+/* ---- conversion (convert.c, json_decode.c) ---- */
+
+/* The Lua value at `index` as a tree in the context's arena, strings borrowed from Lua. `what` names the value in
+ * errors ("contacts:update", "json.encode"); `name` is the path to start with, or "". [-0, +0, raises] */
+void mw__lua_to_value(lua_State *L, mw_lua *ctx, int index, const char *what, const char *name,
+                      mw_value *value);
+/* The context's arena, empty. [-0, +0, raises] */
+mw_arena *mw__lua_arena(lua_State *L, mw_lua *ctx);
+/* Decodes JSON text exactly. On failure pushes the reason (a string) and returns false. [-0, +1, memory] */
+bool mw__lua_json_decode(lua_State *L, mw_lua *ctx, const char *text, size_t length);
+
+/* Pushes the text as cjson may have it: `*tagged` says whether anything in it is tagged (DEL, 16 random characters, a
+ * letter). On failure pushes the reason and returns false. [-0, +1, memory] */
+#define MW__TAG_LENGTH 17
+bool mw__lua_json_scan(lua_State *L, mw_lua *ctx, const char *text, size_t length, bool *tagged);
+
+/* ---- options as rows (options.c) ---- */
+
+typedef enum mw__option_kind {
+    MW__OPT_STRING,  /* const char * */
+    MW__OPT_BOOLEAN, /* bool */
+    MW__OPT_SECONDS, /* uint32_t, milliseconds */
+    MW__OPT_COUNT32, /* uint32_t */
+    MW__OPT_COUNT64, /* uint64_t */
+    MW__OPT_DIGITS /* const char *: an integer or a string of digits; integers are written into the scratch row */
+} mw__option_kind;
+
+typedef struct mw__option {
+    const char *name;
+    mw__option_kind kind;
+    size_t offset;
+} mw__option;
+
+/* Fills `target` from the table at `index` (nil or none: nothing). Unknown names are refused with a did-you-mean.
+ * `digits` holds an account that is given as integer. Strings are borrowed from the table. [-0, +0, raises] */
+void mw__lua_options(lua_State *L, mw_lua *ctx, int index, const char *what, const mw__option *rows,
+                     void *target, char digits[24]);
+
+/* ---- calls and clients (call.c, answer.c, client.c, module.c, connect.c) ---- */
+
+typedef struct mw__client {
+    mw_lua *ctx;
+    struct mw__client *root; /* itself, or the client that this is a safe view of */
+    mw_client *owned;        /* NULL for a lent gate */
+    mw_gate *gate;           /* NULL once closed */
+    mw_service service;
+    bool safe;       /* methods return nil, err */
+    char label[256]; /* for tostring */
+} mw__client;
+
+/* One submitted request; lives in C memory until the box let it go and the callback has run. */
+struct mw__call {
+    mw__call *next, **link; /* in ctx->calls while the callback is to come */
+    mw_lua *ctx;            /* NULL once the state is closed */
+    mw__waiter *waiter;     /* NULL once nobody waits */
+    mw_gate *gate;
+    mw_call_id id;
+    mw_answer *answer; /* a copy in one block, or NULL when there was no memory for it */
+    bool done;
+};
+
+/* The box of a call. User values: the client, the name. */
+typedef struct mw__callbox {
+    mw__waiter waiter;
+    mw__call *call;
+    mw_request *request; /* until submitted */
+    const char *name;    /* "contacts:get" */
+} mw__callbox;
+
+mw__client *mw__lua_client_check(lua_State *L, mw_lua *ctx, int index,
+                                 const char *what); /* [-0, +0, raises] */
+/* Raises "client is closed" when it is. [-0, +0, raises] */
+void mw__lua_client_open(lua_State *L, mw_lua *ctx, const mw__client *client, const char *what);
+/* Pushes a client on a gate; `owned` may be NULL. [-0, +1, memory] */
+mw__client *mw__lua_client_push(lua_State *L, mw_lua *ctx);
+/* Pushes a client of its own with these options. [-0, +1, raises] */
+void mw__lua_client_start(lua_State *L, mw_lua *ctx, const mw_client_options *options,
+                          const char *what);
+/* Submits the request in the box at absolute index `box` and waits for the answer. */
+int mw__lua_call_submit(lua_State *L, mw_lua *ctx, mw__client *client, int box);
+mw_answer *mw__lua_answer_copy(const mw_answer *answer);
+/* Pushes result and response of a good answer or raises. [-0, +2, raises] */
+int mw__lua_answer_push(lua_State *L, mw_lua *ctx, const mw_answer *answer, const char *operation);
+/* Forgets calls at the end of the state. */
+void mw__lua_call_end(mw_lua *ctx);
+int l_client_call(lua_State *L);    /* desk:call(id, params, options) */
+int l_client_request(lua_State *L); /* desk:request(verb, path, params, options) */
+int l_module_call(lua_State *L);    /* upvalues: context, row, metatable of the module */
+int l_safely(lua_State *L);         /* upvalues: context, function */
+/* The proxy of a module: its client is user value 1. */
+typedef struct mw__module {
+    mw__client *client;
+    const char *name;
+} mw__module;
+/* Pushes the proxy of module or namespace `name` (NULL-ended) of the client at `client`, or returns false.
+ * [-0, +1, memory] */
+void mw__lua_lent_free(mw_lua *ctx);
+bool mw__lua_module_push(lua_State *L, mw_lua *ctx, int client, const char *name);
+/* "a, b, c": the modules below `prefix` ("" for all), and the closest one to `word`. [-0, +1, raises] */
+int mw__lua_module_unknown(lua_State *L, mw_lua *ctx, mw_service service, const char *prefix,
+                           const char *word);
+
+/* ---- log (log.c) ---- */
+
+/* One line: control characters are escaped, secrets are redacted. [-0, +0, -] */
+void mw__lua_log(mw_lua *ctx, const char *level, const char *text, size_t length);
+
+/* ---- what each file adds to the module table at the top of the stack [-0, +0, memory] ---- */
+
+void mw__lua_open_errors(lua_State *L, mw_lua *ctx);
+void mw__lua_open_json(lua_State *L, mw_lua *ctx);
+void mw__lua_open_tasks(lua_State *L, mw_lua *ctx);
+void mw__lua_open_relays(lua_State *L, mw_lua *ctx); /* replaces coroutine.resume and wrap, once */
+void mw__lua_open_clients(lua_State *L, mw_lua *ctx);
+void mw__lua_open_modules(lua_State *L, mw_lua *ctx);
+void mw__lua_open_connect(lua_State *L, mw_lua *ctx);
+void mw__lua_open_operations(lua_State *L, mw_lua *ctx);
+void mw__lua_open_log(lua_State *L, mw_lua *ctx);
+/* server.c: adds `server`. Functions take the context as upvalue 1. [-0, +0, memory] */
+int mw__lua_open_server(lua_State *L, mw_lua *ctx);
+
+#endif

@@ -1,0 +1,55 @@
+/* moonwire_lua.h: the bindings as the host sees them: the C module "moonwire.core" in a Lua state.
+ *
+ * Everything runs on the thread that runs the Lua state. Context travels as an upvalue; there are
+ * no globals. */
+#ifndef MOONWIRE_LUA_H
+#define MOONWIRE_LUA_H
+
+#include <stdbool.h>
+
+#include <lua.h>
+
+#include "mw/gate.h"
+#include "mw/loop.h"
+
+typedef struct mw_lua mw_lua;
+
+/* The module as plain `require "moonwire.core"` finds it in core.so: it makes a loop of its own and
+ * frees it with the state. [-0, +1, raises] */
+int luaopen_moonwire_core(lua_State *L);
+
+/* Puts "moonwire.core" into package.preload of `L`, on a loop that belongs to the caller and
+ * outlives the state. The package library must be open. Returns the context, owned by the state.
+ * [-0, +0, raises] */
+mw_lua *mw_lua_preload(lua_State *L, mw_loop *loop);
+
+/* Lends a gate: `mw.connect(name)` gives a client on it. The gate is borrowed and must outlive the
+ * state. MW_INVALID (name is empty or taken) or MW_MEMORY. [-0, +0, -] */
+int mw_lua_lend(mw_lua *lua, const char *name, mw_gate *gate);
+
+/* Where mw.connect reads a profile's variables ("OOCTOPUS_TOKEN") from: `fn` returns the value,
+ * borrowed until the next call, or NULL when there is none. Asked at mw.connect, never before.
+ * Without it: the environment. A host that keeps the tokens to itself captures the variables,
+ * removes them from the environment, and answers here. */
+typedef const char *(*mw_lua_env_fn)(const char *name, void *ud);
+void mw_lua_on_env(mw_lua *lua, mw_lua_env_fn fn, void *ud);
+
+/* Where log lines go: one call a line, without a newline, secrets redacted, level "debug", "info",
+ * "warn" or "error". Without it: standard error. */
+typedef void (*mw_lua_log_fn)(const char *level, const char *line, void *ud);
+void mw_lua_on_log(mw_lua *lua, mw_lua_log_fn fn, void *ud);
+
+/* Calls the function below its `nargs` arguments as lua_pcall does, with a traceback: on failure leaves
+ * the error value and above it the traceback text (a string; the message, then the stack). Afterwards
+ * runs the loop until every task has ended; a task that failed and that nobody waited for is the run's
+ * failure. Returns LUA_OK or the status of the failure. [-(nargs + 1), +nresults or +2, -] */
+int mw_lua_run(lua_State *L, mw_lua *lua, int nargs, int nresults);
+
+/* Makes the running code fail with an error of kind "cancelled" and the message "interrupted", at
+ * the next instruction or wait, until mw_lua_run returns. Async-signal-safe. */
+void mw_lua_interrupt(mw_lua *lua);
+
+/* Calls in flight plus tasks that live; 0 when all is quiet. */
+unsigned mw_lua_live(const mw_lua *lua);
+
+#endif

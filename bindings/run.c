@@ -1,0 +1,129 @@
+/* run.c: owns the run of a host's script: the protected call with a traceback, the tasks that outlive the main chunk,
+ * and the interrupt. Must not know calls. Runs on the thread of the Lua state, except mw_lua_interrupt, which is
+ * async-signal-safe. */
+#include "lua_private.h"
+
+/* Raises at every instruction while the interrupt lasts, so that no pcall outlives it. */
+static void on_hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    mw_lua *ctx = mw__lua_ctx_of(L);
+    if (!ctx || !ctx->interrupted) {
+        lua_sethook(L, NULL, 0, 0);
+        return;
+    }
+    mw__lua_raise(L, ctx, MW_CANCELLED, NULL, "interrupted");
+}
+
+void mw__lua_hook(lua_State *L)
+{
+    lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+}
+
+void mw_lua_interrupt(mw_lua *ctx)
+{
+    ctx->interrupted = 1;
+    mw__lua_hook(ctx->main);
+    lua_State *running = ctx->running;
+    if (running)
+        mw__lua_hook(running);
+    mw_loop_wake(ctx->loop);
+}
+
+/* Message handler: keeps the traceback in a slot and passes the error value on. [-0, +1, memory] */
+static int l_traced(lua_State *L)
+{
+    mw_lua *ctx = mw__lua_ctx_of(L);
+    lua_settop(L, 1);
+    const char *message = luaL_tolstring(L, 1, NULL);
+    luaL_traceback(L, L, message, 1);
+    mw__lua_slot_push(L, ctx, MW__BLAMED);
+    mw__task *blamed = lua_touserdata(L, -1);
+    if (blamed && lua_gettop(blamed->co) > 0 && lua_checkstack(blamed->co, 1)) {
+        lua_pushvalue(blamed->co, -1);
+        lua_xmove(blamed->co, L, 1);
+        if (lua_rawequal(L, 1, -1) && lua_getiuservalue(L, -2, 2) == LUA_TSTRING)
+            lua_pushfstring(L, "%s\nraised first in a task: %s", lua_tostring(L, 3),
+                            lua_tostring(L, -1));
+        else
+            lua_pushvalue(L, 3);
+    } else {
+        lua_pushvalue(L, 3);
+    }
+    mw__lua_slot_set(L, ctx, MW__TRACE);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* [-0, +0, raises] */
+static int l_drive_all(lua_State *L)
+{
+    mw__lua_drive(L, mw__lua_ctx_of(L), NULL);
+    return 0;
+}
+
+/* Pushes error value and traceback of the oldest failure. [-0, +2 or +0, memory] */
+static int l_failure(lua_State *L)
+{
+    return mw__lua_task_failure(L, mw__lua_ctx_of(L)) ? 2 : 0;
+}
+
+/* The traceback of a failure, from its slot or made of the error value at the top. [-0, +1, -] */
+static void push_trace(lua_State *L, mw_lua *ctx)
+{
+    mw__lua_slot_push(L, ctx, MW__TRACE);
+    if (lua_type(L, -1) == LUA_TSTRING)
+        return;
+    lua_pop(L, 1);
+    if (lua_type(L, -1) == LUA_TSTRING)
+        lua_pushvalue(L, -1);
+    else
+        lua_pushliteral(L, "the script failed without a message");
+}
+
+/* Lets what was cancelled end; nothing is waited for. */
+static void settle(mw_lua *ctx)
+{
+    for (int turn = 0; turn < 8 && ctx->call_count > 0; turn++)
+        mw_loop_run(ctx->loop, false);
+}
+
+int mw_lua_run(lua_State *L, mw_lua *ctx, int nargs, int nresults)
+{
+    int base = lua_gettop(L) - nargs;
+    lua_pushnil(L);
+    mw__lua_slot_set(L, ctx, MW__TRACE);
+    lua_pushcfunction(L, l_traced);
+    lua_insert(L, base);
+    int status = lua_pcall(L, nargs, nresults, base);
+    if (status == LUA_OK) {
+        lua_pushcfunction(L, l_drive_all);
+        status = lua_pcall(L, 0, 0, base);
+    }
+    if (status != LUA_OK) {
+        push_trace(L, ctx);
+    } else {
+        int top = lua_gettop(L);
+        lua_pushcfunction(L, l_failure);
+        if (lua_pcall(L, 0, LUA_MULTRET, 0) != LUA_OK)
+            push_trace(L, ctx);
+        if (lua_gettop(L) > top)
+            status = LUA_ERRRUN;
+    }
+    if (status != LUA_OK) {
+        lua_rotate(L, base, 2); /* error value and traceback go to the bottom */
+        lua_settop(L, base + 1);
+        mw__lua_task_kill_all(L, ctx);
+    } else {
+        lua_remove(L, base);
+    }
+    settle(ctx);
+    ctx->interrupted = 0;
+    lua_sethook(ctx->main, NULL, 0, 0);
+    return status;
+}
+
+unsigned mw_lua_live(const mw_lua *ctx)
+{
+    return ctx->call_count + ctx->task_count;
+}

@@ -1,0 +1,283 @@
+/* task.c: owns tasks: their start, their turns, their end and their failures. Must not know what they wait for. Runs on
+ * the thread of the Lua state. */
+#include <string.h>
+
+#include "lua_private.h"
+
+#define MAX_FAILURES 32 /* kept for the end of the run; later ones are only logged */
+
+static void link_to(mw__task **list, mw__task *task)
+{
+    task->next = *list;
+    task->link = list;
+    if (task->next)
+        task->next->link = &task->next;
+    *list = task;
+}
+
+static void unlink_task(mw__task *task)
+{
+    if (!task->link)
+        return;
+    *task->link = task->next;
+    if (task->next)
+        task->next->link = task->link;
+    task->link = NULL;
+    task->next = NULL;
+}
+
+/* [-0, +0, -]: a key that exists is set to nil */
+static void unanchor(lua_State *L, mw_lua *ctx, mw__task *task)
+{
+    mw__lua_slot_push(L, ctx, MW__ANCHORS);
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, task);
+    lua_pop(L, 1);
+}
+
+mw__task *mw__lua_task_spawn(lua_State *L, mw_lua *ctx, int nargs)
+{
+    mw__task *task = lua_newuserdatauv(L, sizeof *task, 2);
+    memset(task, 0, sizeof *task);
+    task->ctx = ctx;
+    task->job.run = mw__lua_task_run;
+    task->state = MW__FINISHED;
+    lua_State *co = lua_newthread(L);
+    lua_setiuservalue(L, -2, 1);
+    mw__lua_slot_push(L, ctx, MW__META_TASK);
+    lua_setmetatable(L, -2);
+    if (!lua_checkstack(co, nargs + LUA_MINSTACK))
+        luaL_error(L, "too many arguments to a task");
+    mw__lua_slot_push(L, ctx, MW__ANCHORS);
+    lua_pushvalue(L, -2);
+    lua_rawsetp(L, -2, task);
+    lua_pop(L, 1);
+    lua_insert(L, -(nargs + 2));
+    lua_xmove(L, co, nargs + 1);
+    task->co = co;
+    task->values = nargs;
+    task->state = MW__RUNNING;
+    link_to(&ctx->tasks, task);
+    ctx->task_count++;
+    mw__lua_post(ctx, &task->job);
+    return task;
+}
+
+/* Keeps the traceback of a failed task, for the end of the run. Light userdata -> nothing. [-1, +0, raises] */
+static int l_keep_trace(lua_State *L)
+{
+    mw__task *task = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    mw__lua_slot_push(L, task->ctx, MW__ANCHORS);
+    lua_rawgetp(L, 1, task);
+    lua_pushvalue(task->co, -1);
+    lua_xmove(task->co, L, 1);
+    luaL_traceback(L, task->co, luaL_tolstring(L, -1, NULL), 0);
+    lua_setiuservalue(L, 2, 2);
+    return 0;
+}
+
+/* A failure that nobody waited for stays anchored until the end of the run. [-0, +0, -] */
+static bool keep_failure(mw_lua *ctx, mw__task *task)
+{
+    if (task->watched || task->state != MW__FAILED || ctx->failure_count >= MAX_FAILURES)
+        return false;
+    mw__task **last = &ctx->failures;
+    while (*last)
+        last = &(*last)->next;
+    task->link = last;
+    *last = task;
+    ctx->failure_count++;
+    task->anchored_failure = true;
+    return true;
+}
+
+void mw__lua_task_seen(lua_State *L, mw_lua *ctx, mw__task *task)
+{
+    if (!task->anchored_failure)
+        return;
+    task->anchored_failure = false;
+    ctx->failure_count--;
+    unlink_task(task);
+    unanchor(L, ctx, task);
+}
+
+/* The task has ended; its values are on its coroutine's stack. [-0, +0, -] */
+static void finish(lua_State *L, mw_lua *ctx, mw__task *task, mw__task_state state)
+{
+    if (task->waiting)
+        task->waiting->task = NULL;
+    task->waiting = NULL;
+    task->state = (unsigned char)state;
+    task->pending = false;
+    mw__lua_unpost(ctx, &task->job);
+    unlink_task(task);
+    ctx->task_count--;
+    while (task->watches) {
+        mw__watch *watch = task->watches;
+        task->watches = watch->next;
+        if (watch->next)
+            watch->next->link = &task->watches;
+        watch->next = NULL;
+        watch->link = NULL;
+        watch->fn(watch, task);
+    }
+    if (!keep_failure(ctx, task))
+        unanchor(L, ctx, task);
+}
+
+/* The text of a failure that nobody saw. [-1, +1, raises] */
+static int l_describe(lua_State *L)
+{
+    luaL_tolstring(L, 1, NULL);
+    lua_pushfstring(L, "a task failed and nobody waited for it: %s", lua_tostring(L, -1));
+    return 1;
+}
+
+/* The coroutine failed: keeps where, closes what it left open. [-0, +0, -] */
+static mw__task_state fail(lua_State *L, mw_lua *ctx, mw__task *task)
+{
+    lua_checkstack(task->co, 4);
+    lua_pushcfunction(L, l_keep_trace);
+    lua_pushlightuserdata(L, task);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+        lua_pop(L, 1);
+    lua_resetthread(task->co);
+    task->values = 1;
+    if (lua_gettop(task->co) == 0)
+        lua_pushnil(task->co);
+    return task->cancelled && mw__lua_is_error(task->co, ctx, -1, "cancelled") ? MW__CANCELLED
+                                                                               : MW__FAILED;
+}
+
+/* Ends a task that never ran or was killed: its error value is a cancelled error. [-0, +0, -] */
+static int l_cancelled_value(lua_State *L)
+{
+    mw_lua *ctx = mw__lua_ctx_of(L);
+    mw__lua_error_push(L, ctx,
+                       &(mw__failure){.code = MW_CANCELLED, .message = "the task was cancelled"});
+    return 1;
+}
+
+static void finish_cancelled(lua_State *L, mw_lua *ctx, mw__task *task)
+{
+    lua_settop(task->co, 0);
+    lua_pushcfunction(L, l_cancelled_value);
+    lua_pcall(L, 0, 1, 0);
+    lua_xmove(L, task->co, 1);
+    task->values = 1;
+    finish(L, ctx, task, MW__CANCELLED);
+}
+
+void mw__lua_task_run(lua_State *L, mw_lua *ctx, mw__job *job)
+{
+    mw__task *task = (mw__task *)job;
+    if (task->state != MW__RUNNING || task->active)
+        return;
+    if (!task->started && task->cancelled) {
+        finish_cancelled(L, ctx, task);
+        return;
+    }
+    int count = task->started ? 0 : task->values;
+    task->started = true;
+    if (task->waiting)
+        task->waiting->task = NULL;
+    task->waiting = NULL;
+    if (mw__lua_is_waiting(task->co, ctx))
+        lua_pop(task->co, 1);
+
+    mw__task *before = ctx->current;
+    ctx->current = task;
+    task->active = true;
+    int status = mw__lua_resume(L, ctx, task->co, count, &count);
+    mw__task_state state = MW__RUNNING;
+    if (status == LUA_OK) {
+        task->values = count;
+        state = MW__FINISHED;
+    } else if (status != LUA_YIELD) {
+        state = fail(L, ctx, task);
+    } else if (!mw__lua_is_waiting(task->co, ctx)) {
+        lua_pop(task->co, count); /* a plain yield gives the others a turn */
+        mw__lua_post(ctx, job);
+    }
+    task->active = false;
+    ctx->current = before;
+    if (state != MW__RUNNING)
+        finish(L, ctx, task, state);
+}
+
+bool mw__lua_task_cancel(mw__task *task)
+{
+    if (task->state != MW__RUNNING)
+        return false;
+    task->cancelled = true;
+    mw__waiter *waiter = task->waiting;
+    if (waiter) {
+        waiter->cancelled = true;
+        mw__lua_wake(waiter);
+    } else if (task->started) {
+        task->pending = true;
+    }
+    return true;
+}
+
+void mw__lua_task_kill_all(lua_State *L, mw_lua *ctx)
+{
+    while (ctx->tasks) {
+        mw__task *task = ctx->tasks;
+        task->cancelled = true;
+        lua_resetthread(task->co);
+        finish_cancelled(L, ctx, task);
+    }
+    while (ctx->failures) {
+        ctx->failures->watched = true;
+        mw__lua_task_seen(L, ctx, ctx->failures);
+    }
+}
+
+bool mw__lua_task_failure(lua_State *L, mw_lua *ctx)
+{
+    mw__task *task = ctx->failures;
+    if (!task)
+        return false;
+    luaL_checkstack(L, 8, NULL);
+    lua_pushvalue(task->co, -1);
+    lua_xmove(task->co, L, 1);
+    mw__lua_slot_push(L, ctx, MW__ANCHORS);
+    lua_rawgetp(L, -1, task);
+    if (lua_getiuservalue(L, -1, 2) != LUA_TSTRING) {
+        lua_pop(L, 1);
+        luaL_tolstring(L, -3, NULL);
+    }
+    if (ctx->failure_count > 1) {
+        lua_pushfstring(L, "%s\n(%d more tasks failed)", lua_tostring(L, -1),
+                        (int)ctx->failure_count - 1);
+        lua_remove(L, -2);
+    }
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    return true;
+}
+
+void mw__lua_task_end(lua_State *L, mw_lua *ctx)
+{
+    for (mw__task *task = ctx->failures; task; task = task->next) {
+        lua_pushcfunction(L, l_describe);
+        lua_pushvalue(task->co, -1);
+        lua_xmove(task->co, L, 1);
+        size_t length = 0;
+        const char *text = lua_pcall(L, 1, 1, 0) == LUA_OK ? lua_tolstring(L, -1, &length) : NULL;
+        if (text)
+            mw__lua_log(ctx, "error", text, length);
+        lua_pop(L, 1);
+    }
+    static const char left[] =
+        "the state was closed while tasks were running; wait for them with task:wait()";
+    if (ctx->task_count > 0)
+        mw__lua_log(ctx, "warn", left, sizeof left - 1);
+    for (mw__task *task = ctx->tasks; task; task = task->next)
+        task->state = MW__CANCELLED;
+    ctx->tasks = NULL;
+    ctx->failures = NULL;
+    ctx->task_count = 0;
+}

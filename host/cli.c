@@ -1,0 +1,191 @@
+/* cli.c: the command line: the rows of all commands, their manual, and the way from argv to a
+ * command. Knows nothing of what a command does. Main thread. */
+#include "cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "interrupt.h"
+#include "mw/operation.h"
+
+static const char lua_dir_help[] = "read the library from DIR/moonwire, not the one built in";
+// clang-format off
+#define LUA_DIR {"--lua-dir", "DIR", lua_dir_help}
+// clang-format on
+
+static const mw__option run_options[] = {
+    {"--twin", NULL, "run against a twin of both services, started for this run"}, LUA_DIR, {0}};
+
+static const mw__option repl_options[] = {
+    {"--twin", NULL, "against a twin; `desk` and `circuit` are ready to use"}, LUA_DIR, {0}};
+
+static const mw__option twin_options[] = {
+    {"--listen", "HOST:PORT", "where to listen [127.0.0.1:0, that is any free port]"},
+    {"--data", "demo|empty", "what is in it: a plausible desk, or nothing [demo]"},
+    LUA_DIR,
+    {0}};
+
+static const mw__option ops_options[] = {{"--json", NULL, "the whole rows, as one JSON array"}, {0}};
+
+static const mw__option version_options[] = {
+    {"--verbose", NULL, "also the libraries in use, and the proxy in force"}, {0}};
+
+const mw__command mw__commands[] = {
+    {
+        .name = "run",
+        .operand = "SCRIPT [ARGS...]",
+        .help = "run a Lua script; `-` reads it from standard input",
+        .more = "The script gets its arguments as `...` and in `arg`. mw.connect \"ooctopus\" and\n"
+                "mw.connect \"circuit\" take their settings from OOCTOPUS_URL, OOCTOPUS_ACCOUNT_ID,\n"
+                "OOCTOPUS_TOKEN, OOCTOPUS_BOT_TOKEN, OOCTOPUS_PLATFORM_TOKEN, CIRCUIT_URL and\n"
+                "CIRCUIT_TOKEN; the script itself can't read the tokens.\n",
+        .required = true,
+        .script = true,
+        .options = run_options,
+        .run = mw__cmd_run,
+    },
+    {
+        .name = "repl",
+        .help = "type Lua, see values",
+        .more =
+            "An expression prints its value. Ctrl-C ends the running call or leaves the line, Ctrl-D\n"
+            "leaves. Input may be piped. The history is in $XDG_STATE_HOME/moonwire/history.\n",
+        .options = repl_options,
+        .run = mw__cmd_repl,
+    },
+    {
+        .name = "twin",
+        .help = "serve a local double of both services until Ctrl-C",
+        .more = "Prints the settings as lines for a shell. Its tokens are fixed and no secret.\n",
+        .options = twin_options,
+        .run = mw__cmd_twin,
+    },
+    {
+        .name = "ops",
+        .operand = "[PATTERN]",
+        .help = "list the operations: name, verb, path, tokens",
+        .more = "PATTERN is a part of service/module:method, or a glob over it:\n"
+                "contacts, 'circuit/*', '*:list'.\n",
+        .options = ops_options,
+        .run = mw__cmd_ops,
+    },
+    {
+        .name = "version",
+        .help = "print the version",
+        .options = version_options,
+        .run = mw__cmd_version,
+    },
+    {
+        .name = "help",
+        .operand = "[COMMAND]",
+        .help = "print this, or more about one command",
+        .run = mw__cmd_help,
+    },
+    {0},
+};
+
+static void print_options(FILE *file, const mw__command *command)
+{
+    fputs("\nOptions:\n", file);
+    char left[48];
+    for (const mw__option *option = command->options; option && option->name; option++) {
+        snprintf(left, sizeof left, "%s%s%s", option->name, option->argument ? " " : "",
+                 option->argument ? option->argument : "");
+        fprintf(file, "  %-20s %s\n", left, option->help);
+    }
+    fprintf(file, "  %-20s %s\n", "--help", "print this");
+}
+
+static void print_all(FILE *file)
+{
+    fputs("moonwire: automate chat and support desks in Lua\n\nUsage: moonwire COMMAND [OPTIONS] [ARGS...]\n\n"
+          "Commands:\n",
+          file);
+    char left[48];
+    for (const mw__command *command = mw__commands; command->name; command++) {
+        snprintf(left, sizeof left, "%s %s", command->name,
+                 command->operand ? command->operand : "");
+        fprintf(file, "  %-22s %s\n", left, command->help);
+    }
+    fputs("\nEach command has --help. Exit codes:\n", file);
+    int code;
+    const char *meaning;
+    for (unsigned i = 0; mw__exit_row(i, &code, &meaning); i++)
+        fprintf(file, "  %3d  %s\n", code, meaning);
+}
+
+void mw__help_print(FILE *file, const mw__command *command)
+{
+    if (!command) {
+        print_all(file);
+        return;
+    }
+    fprintf(file, "moonwire %s: %s\n\nUsage: moonwire %s%s%s%s\n", command->name, command->help,
+            command->name, command->options ? " [OPTIONS]" : "", command->operand ? " " : "",
+            command->operand ? command->operand : "");
+    if (command->more)
+        fprintf(file, "\n%s", command->more);
+    print_options(file, command);
+}
+
+/* The row of `name`, or NULL after having said so. */
+static const mw__command *find(const char *name)
+{
+    const char *names[16] = {0};
+    size_t count = 0;
+    for (const mw__command *command = mw__commands; command->name; command++) {
+        if (strcmp(command->name, name) == 0)
+            return command;
+        names[count++] = command->name;
+    }
+    const char *closest = mw_closest(name, names);
+    mw__complain(NULL, 0, "unknown %s '%s'%s%s%s; see moonwire help",
+                 name[0] == '-' ? "option" : "command", name, closest ? " (did you mean '" : "",
+                 closest ? closest : "", closest ? "'?)" : "");
+    return NULL;
+}
+
+int mw__cmd_help(const mw__args *args)
+{
+    const mw__command *command = NULL;
+    if (args->operand) {
+        command = find(args->argv[args->operand]);
+        if (!command)
+            return MW_EXIT_USAGE;
+    }
+    mw__help_print(stdout, command);
+    return MW_EXIT_OK;
+}
+
+/* Output that can't be written is a failure, also when only the last flush finds out. */
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    int failed =
+        mw__complain(NULL, MW_EXIT_SCRIPT, "can't write to standard output: %s", strerror(errno));
+    return code == MW_EXIT_OK ? failed : code;
+}
+
+int moonwire_cli(int argc, char **argv)
+{
+    if (argc < 2) {
+        fputs("Usage: moonwire COMMAND [OPTIONS] [ARGS...]; see moonwire help\n", stderr);
+        return MW_EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    else if (strcmp(name, "--version") == 0)
+        name = "version";
+    const mw__command *command = find(name);
+    if (!command)
+        return MW_EXIT_USAGE;
+    mw__args args;
+    int code = mw__args_parse(command, argc, argv, &args);
+    if (code < 0) {
+        mw__interrupt_install();
+        code = command->run(&args);
+    }
+    return finish(code);
+}

@@ -1,0 +1,232 @@
+/* cmd_repl.c: `moonwire repl`: reads, runs, prints. Owns the entry that is being typed; knows
+ * nothing of terminals (line.c) or of how values look (lua/moonwire/repl.lua). Main thread. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "interrupt.h"
+#include "line.h"
+#include "mw/version.h"
+
+#define CHUNK "=stdin"
+
+typedef struct repl {
+    mw__session session;
+    mw__line *line;
+    lua_State *L;
+    char *entry; /* what has been typed of an entry so far */
+    size_t length;
+    bool interrupted; /* SIGINT came and nobody is there to go on typing */
+} repl;
+
+/* Adds a line to the entry. */
+static bool append(repl *self, const char *text, size_t length)
+{
+    char *longer = realloc(self->entry, self->length + length + 2);
+    if (!longer)
+        return false;
+    self->entry = longer;
+    if (self->length)
+        self->entry[self->length++] = '\n';
+    memcpy(self->entry + self->length, text, length);
+    self->length += length;
+    self->entry[self->length] = '\0';
+    return true;
+}
+
+static void forget(repl *self)
+{
+    free(self->entry);
+    self->entry = NULL;
+    self->length = 0;
+}
+
+/* Compiles the entry: as an expression, then as statements. [-0, +1 (the function, or a message),
+ * -] */
+static int compile(repl *self)
+{
+    lua_State *L = self->L;
+    char *expression = NULL;
+    int length = asprintf(&expression, "return %s", self->entry);
+    if (length > 0) {
+        int status = luaL_loadbufferx(L, expression, strlen(expression), CHUNK, "t");
+        free(expression);
+        if (status == LUA_OK)
+            return status;
+        lua_pop(L, 1);
+    }
+    return luaL_loadbufferx(L, self->entry, self->length, CHUNK, "t");
+}
+
+/* Whether more lines would help: the message on the top says that the text ended too early. [-0,
+ * +0, -] */
+static bool incomplete(lua_State *L, int status)
+{
+    static const char mark[] = "<eof>";
+    if (status != LUA_ERRSYNTAX || lua_type(L, -1) != LUA_TSTRING)
+        return false;
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    return length >= sizeof mark - 1 && strcmp(text + length - (sizeof mark - 1), mark) == 0;
+}
+
+/* A traceback is of use only where code other than the entry itself was involved. */
+static void print_error(const char *text)
+{
+    static const char start[] = "\nstack traceback:";
+    const char *traceback = strstr(text, start);
+    size_t length = traceback ? (size_t)(traceback - text) : strlen(text);
+    for (const char *at = traceback ? traceback + sizeof start - 1 : ""; *at;
+         at += strcspn(at, "\n")) {
+        at++;
+        at += strspn(at, "\t");
+        if (strncmp(at, "[C]", 3) != 0 && strncmp(at, "stdin:", 6) != 0 &&
+            strncmp(at, "(...", 4) != 0) {
+            length = strlen(text);
+            break;
+        }
+    }
+    fflush(stdout);
+    fprintf(stderr, "%.*s\n", (int)length, text);
+}
+
+/* Prints the values above `base`, formatted by the Lua library. [-n, +0, -] */
+static int print_values(repl *self, int base)
+{
+    lua_State *L = self->L;
+    moonwire *host = self->session.host;
+    int count = lua_gettop(L) - base;
+    if (count == 0)
+        return MW_OK;
+    int code = mw__host_require(host, "moonwire.repl");
+    if (code < 0 || !lua_checkstack(L, 1))
+        return code;
+    lua_insert(L, base + 1);
+    code = mw__host_call(host, count, 1);
+    if (code < 0)
+        return code;
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    if (text) {
+        fwrite(text, 1, length, stdout);
+        putchar('\n');
+    }
+    return MW_OK;
+}
+
+/* Runs the function on the top. [-1, +0, -] */
+static void run(repl *self)
+{
+    lua_State *L = self->L;
+    moonwire *host = self->session.host;
+    int base = lua_gettop(L) - 1;
+    mw__interrupt_watch(host->lua, !mw__line_interactive(self->line));
+    int code = mw__host_call(host, 0, LUA_MULTRET);
+    if (code == MW_OK)
+        code = print_values(self, base);
+    if (mw__interrupt_seen()) {
+        fputs("interrupted\n", stderr);
+        self->interrupted = !mw__line_interactive(self->line);
+    } else if (code < 0) {
+        print_error(moonwire_error(host));
+    }
+    mw__interrupt_watch(NULL, false);
+    fflush(stdout);
+    lua_settop(L, base);
+}
+
+/* Runs the entry if it is whole; at the end of the input it is taken as it is. */
+static void take(repl *self, bool end)
+{
+    int status = compile(self);
+    if (!end && incomplete(self->L, status))
+        lua_pop(self->L, 1);
+    else if (status == LUA_OK) {
+        run(self);
+        forget(self);
+    } else {
+        print_error(lua_tostring(self->L, -1) ? lua_tostring(self->L, -1) : "out of memory");
+        lua_pop(self->L, 1);
+        forget(self);
+    }
+}
+
+/* Reads until the input ends, or SIGINT has ended a piped entry. At the prompt SIGINT ends the
+ * program, but for the editor, which takes Ctrl-C as a key. */
+static int loop(repl *self)
+{
+    for (;;) {
+        const char *text = NULL;
+        size_t length = 0;
+        mw__line_result result =
+            mw__line_read(self->line, self->entry ? ">> " : "> ", &text, &length);
+        int problem = errno;
+        if (result == MW__LINE_ABANDONED) {
+            forget(self);
+            continue;
+        }
+        if (result == MW__LINE_READ) {
+            mw__line_remember(self->line, text);
+            if (!append(self, text, length))
+                return mw__complain("repl", MW_EXIT_SCRIPT, "out of memory");
+            take(self, false);
+            if (self->interrupted)
+                return MW_EXIT_INTERRUPTED;
+            continue;
+        }
+        if (self->entry)
+            take(self, true);
+        if (result == MW__LINE_FAILED)
+            return mw__complain("repl", MW_EXIT_SCRIPT, "can't read standard input: %s",
+                                strerror(problem));
+        return MW_EXIT_OK;
+    }
+}
+
+/* The globals of a session, and the banner. */
+static int prepare(repl *self, const mw__args *args)
+{
+    static const char globals[] =
+        "mw = require 'moonwire'\n"
+        "if ... then desk, circuit = mw.connect 'ooctopus', mw.connect 'circuit' end\n";
+    moonwire *host = self->session.host;
+    bool twin = mw__args_get(args, "--twin") != NULL;
+    char *argv[] = {args->argv[0]};
+    mw__state_set_arg(self->L, argv, 1, 0);
+    if (luaL_loadbufferx(self->L, globals, sizeof globals - 1, "=repl", "t") != LUA_OK)
+        return mw__complain("repl", MW_EXIT_SCRIPT, "out of memory");
+    if (twin)
+        lua_pushboolean(self->L, true);
+    if (mw__host_call(host, twin ? 1 : 0, 0) < 0)
+        return mw__complain("repl", mw__exit_for(moonwire_error_kind(host)), "%s",
+                            moonwire_error(host));
+    if (mw__line_interactive(self->line))
+        printf(
+            "moonwire %s, %s%s\nAn expression prints its value; Ctrl-C ends a call, Ctrl-D leaves.\n",
+            MW_VERSION, LUA_RELEASE, twin ? ", with a twin: try desk.contacts:list()" : "");
+    return MW_EXIT_OK;
+}
+
+int mw__cmd_repl(const mw__args *args)
+{
+    repl self = {0};
+    int code = mw__session_open(&self.session, args);
+    if (code == MW_EXIT_OK) {
+        self.L = self.session.host->L;
+        self.line = mw__line_new();
+        if (!self.line)
+            code = mw__complain("repl", MW_EXIT_SCRIPT, "out of memory");
+    }
+    if (code == MW_EXIT_OK)
+        code = prepare(&self, args);
+    if (code == MW_EXIT_OK)
+        code = loop(&self);
+    fflush(stdout);
+    mw__line_free(self.line);
+    forget(&self);
+    mw__session_close(&self.session);
+    return code;
+}

@@ -1,0 +1,68 @@
+/* env.c: takes the profile variables out of the environment, so that a script finds no token in
+ * os.getenv, in a child process or in /proc/self/environ. Knows nothing of Lua. Main thread, before
+ * others start. */
+#define _DEFAULT_SOURCE
+#include "env.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int secret;
+} variables[] = {
+#define MW_X(name, secret) {#name, secret},
+    MW__VARIABLES(MW_X)
+#undef MW_X
+};
+
+static void wipe(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+}
+
+int mw__env_set(mw__env *env, unsigned index, const char *value)
+{
+    char *copy = value ? strdup(value) : NULL;
+    if (value && !copy)
+        return MW_MEMORY;
+    wipe(env->values[index]);
+    free(env->values[index]);
+    env->values[index] = copy;
+    return MW_OK;
+}
+
+int mw__env_take(mw__env *env)
+{
+    for (unsigned i = 0; i < MW__ENV_COUNT; i++) {
+        char *value = getenv(variables[i].name);
+        if (mw__env_set(env, i, value) < 0)
+            return MW_MEMORY;
+        if (value && variables[i].secret) {
+            wipe(value); /* unsetenv only drops the pointer: the bytes would stay for all to read */
+            unsetenv(variables[i].name);
+        }
+    }
+    return MW_OK;
+}
+
+const char *mw__env_name(unsigned index)
+{
+    return variables[index].name;
+}
+
+const char *mw__env_get(const char *name, void *ud)
+{
+    const mw__env *env = ud;
+    for (unsigned i = 0; i < MW__ENV_COUNT; i++)
+        if (strcmp(variables[i].name, name) == 0)
+            return env->values[i];
+    return NULL;
+}
+
+void mw__env_clear(mw__env *env)
+{
+    for (unsigned i = 0; i < MW__ENV_COUNT; i++)
+        mw__env_set(env, i, NULL);
+}

@@ -1,0 +1,206 @@
+/* line.c: line input. Owns the editor, the history and its file; knows nothing of what the lines
+ * mean. Main thread.
+ *
+ * While a line is edited, Ctrl-C is a key like any other (the terminal sends no signal), bound to
+ * leaving the line; while code runs the terminal is as it was, and Ctrl-C is SIGINT. */
+#define _GNU_SOURCE
+#include "line.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libedit.h"
+
+enum { HISTORY_SIZE = 1000 };
+
+struct mw__line {
+    const mw__libedit *lib; /* NULL: plain reading */
+    EditLine *editor;
+    History *history;
+    char *history_path; /* NULL: none is kept */
+    char prompt[16];    /* of the running mw__line_read */
+    bool interactive;
+    bool abandoned; /* Ctrl-C in the running mw__line_read */
+    char *buffer;   /* the last line */
+    size_t size;
+};
+
+/* ~/.local/state/moonwire/history, its folders made where missing; NULL when there is no place for
+ * it. */
+static char *find_history(void)
+{
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    char path[PATH_MAX];
+    int length;
+    if (state && state[0] == '/')
+        length = snprintf(path, sizeof path, "%s/moonwire/history", state);
+    else if (home && home[0] == '/')
+        length = snprintf(path, sizeof path, "%s/.local/state/moonwire/history", home);
+    else
+        return NULL;
+    if (length < 0 || (size_t)length >= sizeof path)
+        return NULL;
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int made = mkdir(path, 0700);
+        *slash = '/';
+        if (made < 0 && errno != EEXIST)
+            return NULL;
+    }
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0)
+        return NULL;
+    close(file);
+    return strdup(path);
+}
+
+static char *prompt_of(EditLine *editor)
+{
+    static char empty[1];
+    void *ud = NULL;
+    mw__libedit_load()->el_get(editor, EL_CLIENTDATA, &ud);
+    mw__line *line = ud;
+    return line ? line->prompt : empty;
+}
+
+/* The key Ctrl-C. */
+static unsigned char abandon(EditLine *editor, wint_t key)
+{
+    void *ud = NULL;
+    (void)key;
+    mw__libedit_load()->el_get(editor, EL_CLIENTDATA, &ud);
+    ((mw__line *)ud)->abandoned = true;
+    return CC_EOF;
+}
+
+static void open_history(mw__line *line)
+{
+    HistEvent event;
+    line->history = line->lib->history_init();
+    if (!line->history)
+        return;
+    line->lib->history(line->history, &event, H_SETSIZE, HISTORY_SIZE);
+    line->lib->history(line->history, &event, H_SETUNIQUE, 1);
+    line->lib->el_set(line->editor, EL_HIST, line->lib->history, line->history);
+    line->history_path = find_history();
+    if (line->history_path)
+        line->lib->history(line->history, &event, H_LOAD, line->history_path);
+}
+
+static void open_editor(mw__line *line)
+{
+    line->lib = mw__libedit_load();
+    if (!line->lib)
+        return;
+    setlocale(LC_CTYPE, ""); /* for libedit alone: how many columns a character takes */
+    line->editor = line->lib->el_init("moonwire", stdin, stdout, stderr);
+    if (!line->editor) {
+        line->lib = NULL;
+        return;
+    }
+    line->lib->el_set(line->editor, EL_CLIENTDATA, line);
+    line->lib->el_set(line->editor, EL_PROMPT, prompt_of);
+    line->lib->el_set(line->editor, EL_EDITOR, "emacs");
+    line->lib->el_set(line->editor, EL_SIGNAL, 0);
+    line->lib->el_source(line->editor, NULL);
+    /* Wide, because el_set leaks the two names. */
+    line->lib->el_wset(line->editor, EL_ADDFN, L"moonwire-abandon", L"leave this line", abandon);
+    line->lib->el_set(line->editor, EL_BIND, "^C", "moonwire-abandon", NULL);
+    line->lib->el_set(line->editor, EL_SETTY, "-d", "-isig", NULL);
+    open_history(line);
+}
+
+mw__line *mw__line_new(void)
+{
+    mw__line *line = calloc(1, sizeof *line);
+    if (!line)
+        return NULL;
+    line->interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    if (line->interactive)
+        open_editor(line);
+    return line;
+}
+
+bool mw__line_interactive(const mw__line *line)
+{
+    return line->interactive;
+}
+
+static mw__line_result read_plain(mw__line *line, const char **text, size_t *length)
+{
+    if (line->interactive) {
+        fputs(line->prompt, stdout);
+        fflush(stdout);
+    }
+    errno = 0;
+    ssize_t count = getline(&line->buffer, &line->size, stdin);
+    if (count < 0)
+        return ferror(stdin) ? MW__LINE_FAILED : MW__LINE_END;
+    *length = (size_t)count;
+    if (*length && line->buffer[*length - 1] == '\n')
+        line->buffer[--*length] = '\0';
+    *text = line->buffer;
+    return MW__LINE_READ;
+}
+
+static mw__line_result read_edited(mw__line *line, const char **text, size_t *length)
+{
+    int count = 0;
+    line->abandoned = false;
+    line->lib->el_resize(line->editor);
+    const char *typed = line->lib->el_gets(line->editor, &count);
+    if (line->abandoned) {
+        fputs("^C\n", stdout);
+        return MW__LINE_ABANDONED;
+    }
+    if (!typed || count <= 0) {
+        fputs("\n", stdout);
+        return count < 0 ? MW__LINE_FAILED : MW__LINE_END;
+    }
+    *length = (size_t)count;
+    if (typed[*length - 1] == '\n')
+        --*length;
+    free(line->buffer);
+    line->buffer = strndup(typed, *length);
+    line->size = *length + 1;
+    *text = line->buffer;
+    return line->buffer ? MW__LINE_READ : MW__LINE_FAILED;
+}
+
+mw__line_result mw__line_read(mw__line *line, const char *prompt, const char **text, size_t *length)
+{
+    snprintf(line->prompt, sizeof line->prompt, "%s", prompt);
+    return line->lib ? read_edited(line, text, length) : read_plain(line, text, length);
+}
+
+/* Saved at once, for code that ends the program. What looks like a token is not kept. */
+void mw__line_remember(mw__line *line, const char *text)
+{
+    HistEvent event;
+    if (!line->history || !*text || strcasestr(text, "token"))
+        return;
+    line->lib->history(line->history, &event, H_ENTER, text);
+    if (line->history_path)
+        line->lib->history(line->history, &event, H_SAVE, line->history_path);
+}
+
+void mw__line_free(mw__line *line)
+{
+    if (!line)
+        return;
+    if (line->editor)
+        line->lib->el_end(line->editor);
+    if (line->history)
+        line->lib->history_end(line->history);
+    free(line->history_path);
+    free(line->buffer);
+    free(line);
+}

@@ -1,0 +1,113 @@
+/* options.c: reads a command line against the row of its command: the one parser. Knows nothing of
+ * what commands do. Main thread. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "mw/operation.h"
+
+int mw__complain(const char *command, int code, const char *format, ...)
+{
+    char line[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    line[strcspn(line, "\n")] = '\0';
+    fflush(stdout);
+    fprintf(stderr, "moonwire: %s%s%s\n", command ? command : "", command ? ": " : "", line);
+    return code;
+}
+
+const char *mw__args_get(const mw__args *args, const char *name)
+{
+    const mw__option *options = args->command->options;
+    for (int i = 0; options && options[i].name; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return args->values[i];
+    return NULL;
+}
+
+const char *mw__args_lua_dir(const mw__args *args)
+{
+    const char *dir = mw__args_get(args, "--lua-dir");
+    if (!dir)
+        dir = getenv("MOONWIRE_LUA_DIR");
+    return dir && *dir ? dir : NULL;
+}
+
+static int unknown_option(const mw__command *command, const char *word, size_t length)
+{
+    const char *names[MW__MAX_OPTIONS + 2] = {0};
+    size_t count = 0;
+    for (const mw__option *option = command->options; option && option->name; option++)
+        names[count++] = option->name;
+    names[count] = "--help";
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)(length < 60 ? length : 60), word);
+    const char *closest = mw_closest(name, names);
+    return mw__complain(command->name, MW_EXIT_USAGE,
+                        "unknown option '%s'%s%s%s; see moonwire %s --help", name,
+                        closest ? " (did you mean '" : "", closest ? closest : "",
+                        closest ? "'?)" : "", command->name);
+}
+
+/* One option at argv[*at], which moves on to its value where that stands by itself. Returns -1 or
+ * an exit code. */
+static int parse_option(mw__args *args, int *at)
+{
+    const mw__command *command = args->command;
+    const char *word = args->argv[*at];
+    const char *equals = strchr(word, '=');
+    size_t length = equals ? (size_t)(equals - word) : strlen(word);
+    for (int i = 0; command->options && command->options[i].name; i++) {
+        const mw__option *option = &command->options[i];
+        if (strlen(option->name) != length || strncmp(option->name, word, length) != 0)
+            continue;
+        if (!option->argument && equals)
+            return mw__complain(command->name, MW_EXIT_USAGE, "option %s takes no value",
+                                option->name);
+        if (!option->argument)
+            args->values[i] = "";
+        else if (equals)
+            args->values[i] = equals + 1;
+        else if (*at + 1 < args->argc)
+            args->values[i] = args->argv[++*at];
+        else
+            return mw__complain(command->name, MW_EXIT_USAGE, "option %s needs a value: %s",
+                                option->name, option->argument);
+        return -1;
+    }
+    return unknown_option(command, word, length);
+}
+
+int mw__args_parse(const mw__command *command, int argc, char **argv, mw__args *args)
+{
+    *args = (mw__args){.command = command, .argv = argv, .argc = argc};
+    bool options = true;
+    for (int i = 2; i < argc; i++) {
+        if (options && strcmp(argv[i], "--") == 0) {
+            options = false;
+        } else if (options && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+            mw__help_print(stdout, command);
+            return MW_EXIT_OK;
+        } else if (options && argv[i][0] == '-' && argv[i][1]) {
+            int code = parse_option(args, &i);
+            if (code >= 0)
+                return code;
+        } else if (!command->operand || args->operand) {
+            return mw__complain(command->name, MW_EXIT_USAGE,
+                                "'%s' is one argument too many; see moonwire %s --help", argv[i],
+                                command->name);
+        } else {
+            args->operand = i;
+            if (command->script)
+                break;
+        }
+    }
+    if (command->required && !args->operand)
+        return mw__complain(command->name, MW_EXIT_USAGE, "no %s given; see moonwire %s --help",
+                            command->script ? "script" : "argument", command->name);
+    return -1;
+}

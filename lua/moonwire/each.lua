@@ -1,0 +1,166 @@
+--- `module:each(...)`: every item of a list, page by page, the next page fetched only when it is asked for.
+---
+--- What a list is, where it sits in the answer and how to page comes from the operation's row. The platforms promise
+--- no "has more" field, so a short or an empty page ends a list, and so does a page that brings nothing new (a server
+--- that ignores the page parameter would answer for ever).
+local core = require "moonwire.core"
+
+core.own()
+
+--- The list in an answer: at "data.payload", or the answer itself for "".
+local function find_items(answer, info)
+    local list = answer
+    for key in info.at:gmatch "[^.]+" do
+        list = type(list) == "table" and list[key] or nil
+    end
+    if type(list) == "table" and (next(list) == nil or list[1] ~= nil) then
+        return list
+    end
+    error(core.error {
+        kind = "decode",
+        operation = info.name,
+        message = ("the answer holds no list%s"):format(info.at ~= "" and " at '" .. info.at .. "'" or ""),
+        body = answer,
+        sent = "yes",
+    }, 0)
+end
+
+--- What tells items apart, or nil for items without an id.
+local function id_of(item)
+    if type(item) == "table" then
+        return item.id
+    end
+end
+
+--- The items of `list` that were not seen yet, in order. Items without an id can't be told apart one by one: a page
+--- of them counts as seen when it equals the one before.
+local function fresh(list, state)
+    local new, ids = {}, false
+    for i = 1, #list do
+        local id = id_of(list[i])
+        ids = ids or id ~= nil
+        if id == nil or not state.seen[id] then
+            new[#new + 1] = list[i]
+        end
+        if id ~= nil then
+            state.seen[id] = true
+        end
+    end
+    if not ids and state.info.page_by and #list > 0 then
+        local text = core.json_encode(list)
+        if text == state.last then
+            return {}
+        end
+        state.last = text
+    end
+    return new
+end
+
+--- The least id of a list, which the next page ends before.
+local function least_id(list)
+    local least
+    for i = 1, #list do
+        local id = id_of(list[i])
+        if math.type(id) and (not least or id < least) then
+            least = id
+        end
+    end
+    return least
+end
+
+local function reverse(list)
+    for i = 1, #list // 2 do
+        list[i], list[#list - i + 1] = list[#list - i + 1], list[i]
+    end
+end
+
+--- Sets the parameters of the next page, or ends the list.
+local function advance(state, list, new)
+    local info = state.info
+    local short = info.page_size and #list < info.page_size
+    if not info.page_by or #new == 0 or short then
+        state.over = true
+    elseif info.page_by == "page" then
+        state.params.page = state.params.page + 1
+    else
+        local least = least_id(list)
+        state.over = least == nil
+        state.params[info.page_by] = least
+    end
+end
+
+--- Fetches the next page into state.items.
+local function fetch(state)
+    local answer, failure = state.call(table.unpack(state.args, 1, state.args.n))
+    if answer == nil then
+        error(failure, 0) -- a safe view returns its errors; an iterator can only raise them
+    end
+    local list = answer == true and {} or find_items(answer, state.info)
+    local new = fresh(list, state)
+    advance(state, list, new)
+    if state.info.page_by == "before" then
+        reverse(new) -- a page is in ascending order; the pages go back in time
+    end
+    state.items, state.index = new, 0
+end
+
+local function copy(params)
+    local result = {}
+    for key, value in pairs(params) do
+        result[key] = value
+    end
+    return result
+end
+
+--- Iterates over every item of a list: `for contact in desk.contacts:each{ sort = "name" } do`. The first argument
+--- may name another method that lists, then come the path parameters, the parameters and the options as for a call.
+--- Items come once each; of lists that page back in time (messages) the newest comes first. Raises what a failing
+--- page raises, after what came before it.
+---@param module table
+---@param ... any [method,] path parameters..., parameters, options
+---@return fun(): any iterator
+local function each(module, ...)
+    local info, named = core.listing(module, (...))
+    local args = table.pack(select(named and 2 or 1, ...))
+    local at = info.path_params + 1
+    local params = args[at]
+    if params ~= nil and type(params) ~= "table" or args.n > at + 1 then
+        error(core.error {
+            kind = "invalid",
+            operation = info.name,
+            sent = "no",
+            message = ("%s: each expects %d path parameter%s and a table of parameters"):format(info.name,
+                info.path_params, info.path_params == 1 and "" or "s"),
+        }, 0)
+    end
+    params = copy(params or {})
+    if info.page_by == "page" and params.page == nil then
+        params.page = 1
+    end
+    args[at], args.n = params, math.max(args.n, at)
+    local method = module[info.method]
+    local state = {
+        info = info,
+        params = params,
+        args = args,
+        call = function(...) return method(module, ...) end,
+        seen = {},
+        items = {},
+        index = 0,
+        over = false,
+    }
+    return function()
+        while state.index >= #state.items do
+            if state.over then
+                return nil
+            end
+            fetch(state)
+        end
+        state.index = state.index + 1
+        return state.items[state.index]
+    end
+end
+
+core.set_each(each)
+
+return each

@@ -1,0 +1,211 @@
+--- The module `webhooks` of Circuit: all eight operations. A webhook belongs to the user of the token.
+local core = require "moonwire.core"
+local errors = require "moonwire.twin.errors"
+local lists = require "moonwire.twin.lists"
+local regex = require "moonwire.twin.regex"
+local url = require "moonwire.twin.url"
+
+local circuit = {}
+
+local TABLE = "circuit_webhooks"
+local MAX_WEBHOOKS = 20 -- of one user
+local MAX_USERS = 50 -- of one presence webhook
+
+local HEX = { 8, 4, 4, 4, 12 }
+
+local EVENTS = {
+    "CONVERSATION.CREATE",
+    "CONVERSATION.UPDATE",
+    "CONVERSATION.ADD_ITEM",
+    "CONVERSATION.UPDATE_ITEM",
+    "USER.INCOMING_CALL",
+    "USER.USER_UPDATED",
+    "USER.USER_SETTING_UPDATED",
+    "USER.SUBMIT_FORM_DATA",
+}
+
+local UUID = {}
+for i, length in ipairs(HEX) do
+    UUID[i] = ("%x"):rep(length)
+end
+UUID = "^" .. table.concat(UUID, "%-") .. "$"
+
+local function is_uuid(text)
+    return text:find(UUID) ~= nil
+end
+
+-- Ids are counted, not drawn, so that two runs of a twin give the same answers.
+local function new_uuid(call)
+    local state = call.state
+    state.uuids = (state.uuids or 0) + 1
+    return ("%08x-7a11-4000-8000-%012x"):format(0xc1a00000 + state.uuids, state.uuids)
+end
+
+local function view(webhook)
+    return {
+        id = webhook.id,
+        url = webhook.url,
+        filter = core.array(webhook.filter),
+        subscriptionIds = core.array(webhook.subscriptions),
+        type = "MANUAL",
+        userId = webhook.user_id,
+        creationTime = webhook.created_ms,
+    }
+end
+
+local function is_mine(call)
+    return function(webhook)
+        return webhook.user_id == call.identity.id
+    end
+end
+
+local function find(call)
+    local id = call.params.id
+    if not is_uuid(id) then
+        errors.raise(400, "id is not a UUID")
+    end
+    local webhook = call.store:get(TABLE, id:lower())
+    if not webhook or webhook.user_id ~= call.identity.id then
+        errors.not_found("Webhook")
+    end
+    return webhook
+end
+
+local function matches_an_event(filter)
+    if lists.has(EVENTS, filter) then
+        return true
+    end
+    local matches = regex.compile(filter)
+    for _, event in ipairs(EVENTS) do
+        if matches and matches(event) then
+            return true
+        end
+    end
+    return false
+end
+
+local function check_url(value)
+    if value and not url.is_http(value) then
+        errors.raise(400, "invalid URL")
+    end
+end
+
+local function check_filter(filter)
+    if filter and #filter == 0 then
+        errors.raise(400, "invalid event filter")
+    end
+    for _, item in ipairs(filter or {}) do
+        if not matches_an_event(item) then
+            errors.raise(400, "unsupported event filter")
+        end
+    end
+end
+
+local function check_users(ids)
+    if ids and #ids == 0 then
+        errors.raise(400, "invalid userIds")
+    end
+    for _, id in ipairs(ids or {}) do
+        if not is_uuid(id) then
+            errors.raise(400, "invalid userIds")
+        end
+    end
+    if ids and #ids > MAX_USERS then
+        errors.raise(403, "too many userIds")
+    end
+end
+
+local function subscriptions(call, count)
+    local out = {}
+    for i = 1, count do
+        out[i] = new_uuid(call)
+    end
+    return out
+end
+
+local function check(call)
+    check_url(call.fields.url)
+    check_filter(call.fields.filter)
+    check_users(call.fields.user_ids)
+end
+
+local function check_any(call)
+    for _, field in ipairs(call.row.body.fields) do
+        if call:given(field.name) ~= nil then
+            return
+        end
+    end
+    errors.raise(400, "no input parameter")
+end
+
+local function add(call, presence)
+    check(call)
+    if #call.store:where(TABLE, is_mine(call)) >= MAX_WEBHOOKS then
+        errors.raise(403, "too many webHooks")
+    end
+    local fields = call.fields
+    return view(call.store:insert(TABLE, {
+        id = new_uuid(call),
+        url = fields.url,
+        presence = presence,
+        filter = fields.filter or {},
+        user_ids = fields.user_ids or {},
+        subscriptions = subscriptions(call, #(fields.filter or fields.user_ids)),
+        user_id = call.identity.id,
+        created_ms = math.floor(call.state.now() * 1000),
+    }))
+end
+
+local function update(call, presence)
+    local webhook = find(call)
+    if call.row.at_least_one then
+        check_any(call)
+    end
+    check(call)
+    if webhook.presence ~= presence then
+        errors.not_found("Webhook")
+    end
+    local fields = call.fields
+    webhook.url = fields.url or webhook.url
+    local watched = fields.filter or fields.user_ids
+    if watched then
+        webhook.filter = fields.filter or webhook.filter
+        webhook.user_ids = fields.user_ids or webhook.user_ids
+        webhook.subscriptions = subscriptions(call, #watched)
+    end
+    return view(webhook)
+end
+
+function circuit.list(call)
+    return core.array(lists.map(call.store:where(TABLE, is_mine(call)), view))
+end
+
+function circuit.get(call)
+    return view(find(call))
+end
+
+function circuit.add(call)
+    return add(call, false)
+end
+
+function circuit.add_presence(call)
+    return add(call, true)
+end
+
+function circuit.update(call)
+    return update(call, false)
+end
+
+function circuit.update_presence(call)
+    return update(call, true)
+end
+
+function circuit.remove(call)
+    call.store:remove(TABLE, find(call).id)
+end
+
+function circuit.remove_all(call)
+    call.store:remove_where(TABLE, is_mine(call))
+end
+
+return circuit

@@ -1,0 +1,342 @@
+--- What each failure of a connection and each unwelcome answer becomes: its kind, what is known about the request,
+--- and how often it went out.
+
+local mw = require "moonwire"
+
+local calls = require "spec.support.calls"
+local raw = require "spec.support.raw"
+
+local failing = calls.failing
+local secret = "secret-token-77aa"
+
+describe("failures", function()
+    local server
+    local open = {}
+
+    local function desk(behaviour, options)
+        local all = { url = server:url(behaviour), account = 1, token = secret }
+        for name, value in pairs(options or {}) do
+            all[name] = value
+        end
+        local client = mw.ooctopus(all)
+        open[#open + 1] = client
+        return client
+    end
+
+    -- One call of each verb that changes something.
+    local writes = {
+        POST = function(client) return client.contacts:create { inbox_id = 1, name = "Ada" } end,
+        PATCH = function(client) return client.teams:update(3, { name = "Sales" }) end,
+        PUT = function(client) return client.contacts:update(3, { name = "Ada" }) end,
+        DELETE = function(client) return client.contacts:delete(3) end,
+    }
+
+    local function get(client)
+        return client.contacts:get(3)
+    end
+
+    -- POST that changes nothing.
+    local function filter(client)
+        return client.contacts:filter { payload = { { attribute_key = "name", filter_operator = "equal_to",
+            values = { "Ada" } } } }
+    end
+
+    local function verbs()
+        local list = {}
+        for i, request in ipairs(server:log()) do
+            list[i] = request.method
+        end
+        return list
+    end
+
+    setup(function()
+        server = raw.start()
+    end)
+
+    teardown(function()
+        server:stop()
+        calls.quiet()
+    end)
+
+    before_each(function()
+        server:clear()
+    end)
+
+    after_each(function()
+        for i, client in ipairs(open) do
+            client:close()
+            open[i] = nil
+        end
+    end)
+
+    describe("before anything is sent", function()
+        it("a refused connection is network, whatever the verb", function()
+            local gone = raw.start()
+            local client = desk("ok", { url = gone:url("ok") })
+            gone:stop()
+            local err = failing("network", get, client)
+            assert.equal("no", err.sent)
+            assert.equal("contacts:get", err.operation)
+            assert.truthy(err.url:find("/contacts/3", 1, true))
+            for verb, write in pairs(writes) do
+                err = failing("network", write, client)
+                assert.equal("no", err.sent, verb)
+            end
+        end)
+
+        it("a name that does not exist is network", function()
+            local client = desk("ok", { url = "http://nowhere.invalid/" })
+            local err = failing("network", writes.POST, client)
+            assert.equal("no", err.sent)
+            assert.truthy(tostring(err):find("nowhere.invalid", 1, true))
+        end)
+
+        it("a handshake that never ends is a timeout", function()
+            local url = server:url("stall"):gsub("^http:", "https:")
+            local client = desk("stall", { url = url, connect_timeout = 0.3 })
+            local err = failing("timeout", writes.POST, client)
+            assert.equal("no", err.sent)
+        end)
+    end)
+
+    describe("a connection that breaks", function()
+        local broken = {
+            reset = "network", close = "network", ["reset-body"] = "network", short = "network",
+            ["cut-chunk"] = "network", ["overflow-length"] = "network|decode", ["two-lengths"] = "network|decode",
+        }
+        for behaviour, kinds in pairs(broken) do
+            it("by " .. behaviour .. " is known for what it is", function()
+                local client = desk(behaviour)
+                local err = failing(kinds, get, client)
+                assert.equal("unknown", err.sent)
+                assert.equal(1, err.attempts)
+                for verb, write in pairs(writes) do
+                    err = failing("ambiguous", write, client)
+                    assert.equal("unknown", err.sent, verb)
+                    assert.equal(1, err.attempts, verb)
+                end
+                assert.equal(5, #server:log())
+            end)
+        end
+
+        it("under a POST that only reads is network", function()
+            local err = failing("network", filter, desk "reset")
+            assert.equal("unknown", err.sent)
+        end)
+
+        it("with nonsense instead of HTTP is an error", function()
+            local answers = { "hello\n", "HTTP/1.1\r\n\r\n", "SMTP 220 ready\r\n\r\n", "\0\0\0\0" }
+            for i, bytes in ipairs(answers) do
+                failing("network|decode", get, desk(server:answer("nonsense-" .. i, bytes, "close")))
+                failing("ambiguous", writes.POST, desk(server:answer("nonsense-" .. i, bytes, "close")))
+            end
+        end)
+    end)
+
+    describe("silence", function()
+        for _, behaviour in ipairs { "stall", "stall-body" } do
+            it("(" .. behaviour .. ") ends a call by its timeouts", function()
+                for _, option in ipairs { "timeout", "stall_timeout" } do
+                    local client = desk(behaviour, { [option] = 0.3 })
+                    assert.equal("unknown", failing("timeout", get, client).sent, option)
+                    assert.equal("unknown", failing("ambiguous", writes.POST, client).sent, option)
+                end
+            end)
+        end
+
+        it("may be bounded for one call", function()
+            failing("timeout", function() desk("stall").contacts:get(3, nil, { timeout = 0.2 }) end)
+            failing("timeout", function() desk("stall").contacts:get(3, {}, { stall_timeout = 0.2 }) end)
+        end)
+
+        it("is no condition: a drip of bytes ends by the timeout of the call", function()
+            failing("timeout", get, desk("slow-headers", { timeout = 0.5 }))
+        end)
+    end)
+
+    -- Connections outlive their client, so each of these has a server of its own.
+    describe("a dying connection that is used again", function()
+        local dying
+
+        local function reused()
+            if dying then
+                dying:stop()
+            end
+            dying = raw.start()
+            local client = desk("ok", { url = dying:url("die-on-reuse") })
+            get(client)
+            return client
+        end
+
+        -- The requests behind the first, as "GET 1.2": on connection 1 the second.
+        local function rest()
+            local list = {}
+            for i, request in ipairs(dying:log()) do
+                list[i - 1] = ("%s %d.%d"):format(request.method, request.connection, request.sequence)
+            end
+            list[0] = nil
+            return list
+        end
+
+        after_each(function()
+            dying:stop()
+        end)
+
+        it("gets a GET again, and says so", function()
+            local result, response = get(reused())
+            assert.same({ ok = true }, result)
+            assert.equal(2, response.attempts)
+            assert.same({ "GET 1.2", "GET 2.1" }, rest())
+        end)
+
+        it("never gets a POST or PATCH again", function()
+            for _, verb in ipairs { "POST", "PATCH" } do
+                local err = failing("ambiguous", writes[verb], reused())
+                assert.equal("unknown", err.sent)
+                assert.equal(1, err.attempts)
+                assert.same({ verb .. " 1.2" }, rest())
+            end
+        end)
+
+        it("gets a PUT or DELETE again, and says so", function()
+            for _, verb in ipairs { "PUT", "DELETE" } do
+                local result, response = writes[verb](reused())
+                assert.same({ ok = true }, result)
+                assert.equal(2, response.attempts)
+                assert.same({ verb .. " 1.2", verb .. " 2.1" }, rest())
+            end
+        end)
+
+        it("never gets an upload again", function()
+            local client = reused()
+            failing("ambiguous", function()
+                client.messages:create(5, { content = "see", attachments = { "spec/failure_spec.lua" } })
+            end)
+            assert.same({ "POST 1.2" }, rest())
+        end)
+    end)
+
+    describe("an answer that is no answer", function()
+        for _, behaviour in ipairs { "html", "truncated-json" } do
+            it("(" .. behaviour .. ") is decode", function()
+                local err = failing("decode", get, desk(behaviour))
+                assert.equal(200, err.status)
+                assert.equal("yes", err.sent)
+                assert.equal("yes", failing("decode", writes.POST, desk(behaviour)).sent)
+            end)
+        end
+
+        it("but nothing at all is true", function()
+            for _, behaviour in ipairs { "empty", "204" } do
+                assert.is_true((writes.DELETE(desk(behaviour))), behaviour)
+                assert.is_true((get(desk(behaviour))), behaviour)
+            end
+        end)
+    end)
+
+    describe("statuses", function()
+        local kinds = {
+            [400] = "rejected", [401] = "auth", [403] = "forbidden", [404] = "not_found", [409] = "conflict",
+            [418] = "rejected", [422] = "rejected", [429] = "rate_limited", [500] = "server",
+        }
+        for status, kind in pairs(kinds) do
+            it(status .. " is " .. kind .. " for reads and writes", function()
+                for _, f in ipairs { get, writes.POST, writes.PATCH, writes.PUT, writes.DELETE } do
+                    local err = failing(kind, f, desk("status/" .. status))
+                    assert.equal(status, err.status)
+                    assert.equal("yes", err.sent)
+                    assert.equal(1, err.attempts)
+                end
+            end)
+        end
+
+        for _, status in ipairs { 502, 503, 504 } do
+            it(status .. " leaves the outcome of a POST or PATCH open", function()
+                local behaviour = "status/" .. status
+                assert.equal(status, failing("server", get, desk(behaviour)).status)
+                assert.equal(status, failing("server", filter, desk(behaviour)).status)
+                assert.equal(status, failing("ambiguous", writes.POST, desk(behaviour)).status)
+                assert.equal(status, failing("ambiguous", writes.PATCH, desk(behaviour)).status)
+                assert.equal(4, #server:log())
+            end)
+        end
+
+        it("bring the server's words", function()
+            local err = failing("not_found", get, desk "status/404")
+            assert.equal("Not Found", err.message)
+            assert.same({ error = "Not Found" }, err.body)
+            assert.truthy(tostring(err):find("contacts:get: not_found (404): Not Found", 1, true))
+            assert.truthy(tostring(err):find("failure_spec.lua:%d+: "))
+        end)
+
+        it("422 comes in two shapes", function()
+            local err = failing("rejected", get, desk "status/422")
+            assert.equal("Unprocessable Entity", err.message)
+            assert.is_nil(err.fields)
+            err = failing("rejected", writes.POST, desk "status/422-attributes")
+            assert.equal("Name can't be blank", err.message)
+            assert.same({ "name" }, err.fields)
+        end)
+
+        it("429 says how long to wait where the server does", function()
+            local err = failing("rate_limited", get, desk "status/429")
+            assert.is_nil(err.retry_after)
+            assert.equal("Retry later", err.message)
+            err = failing("rate_limited", get, desk "status/429-after")
+            assert.equal(3, err.retry_after)
+        end)
+
+        it("without a body or with a page of HTML are what their number says", function()
+            assert.equal("not_found", failing("not_found", get, desk "status/404-empty").kind)
+            assert.equal(500, failing("server", get, desk "status/500-html").status)
+        end)
+
+        it("can't speak to the terminal, and can't give a token away", function()
+            local body = '{"error":"no \\u001b[31m' .. secret .. '\\r\\n\\u0007 here"}'
+            local behaviour = server:answer("loud", calls.answer("401 No\27[31m", {}, body))
+            local err = failing("auth", get, desk(behaviour))
+            assert.is_nil(tostring(err):find(secret, 1, true))
+            assert.is_nil(err.message:find(secret, 1, true))
+            assert.is_nil(err.message:find("%c"))
+        end)
+    end)
+
+    describe("closing", function()
+        it("a client ends its calls as cancelled", function()
+            local client = desk "stall"
+            local tasks = {}
+            for i = 1, 3 do
+                tasks[i] = mw.spawn(get, client)
+            end
+            tasks[4] = mw.spawn(writes.POST, client)
+            while #server:log() < 4 do
+                mw.sleep(0.02)
+            end
+            client:close()
+            for i = 1, 3 do
+                assert.equal("unknown", failing("cancelled", tasks[i].wait, tasks[i]).sent)
+            end
+            failing("cancelled", tasks[4].wait, tasks[4])
+        end)
+
+        it("a client ends calls that still wait for their turn", function()
+            local client = desk("stall", { concurrency = 1 })
+            local first, second = mw.spawn(get, client), mw.spawn(writes.POST, client)
+            while #server:log() < 1 do
+                mw.sleep(0.02)
+            end
+            client:close()
+            failing("cancelled", first.wait, first)
+            assert.equal("no", failing("cancelled", second.wait, second).sent)
+            assert.same({ "GET" }, verbs())
+        end)
+
+        it("leaves a client that says so", function()
+            local client = desk "ok"
+            client:close()
+            client:close()
+            local err = failing("invalid|cancelled", get, client)
+            assert.truthy(tostring(err):find("closed", 1, true))
+        end)
+    end)
+end)

@@ -1,0 +1,116 @@
+--- Sizes: whatever a server sends, an answer is whole, or an error; it is never cut in silence and never fills the
+--- memory.
+
+local mw = require "moonwire"
+
+local calls = require "spec.support.calls"
+local raw = require "spec.support.raw"
+
+local failing = calls.failing
+local mebi = 1024 * 1024
+
+describe("limits", function()
+    local server, client
+
+    local function desk(behaviour, options)
+        local all = { url = server:url(behaviour), account = 1, token = "t0ken" }
+        for name, value in pairs(options or {}) do
+            all[name] = value
+        end
+        client = mw.ooctopus(all)
+        return client
+    end
+
+    local function get(behaviour, options, call_options)
+        return desk(behaviour, options).contacts:get(1, nil, call_options)
+    end
+
+    setup(function()
+        server = raw.start()
+    end)
+
+    teardown(function()
+        server:stop()
+        calls.quiet()
+    end)
+
+    after_each(function()
+        if client then
+            client:close()
+        end
+    end)
+
+    for _, framing in ipairs { "big", "big-chunked", "big-close" } do
+        it("a body of 40 MiB is too large: " .. framing, function()
+            local err = failing("too_large", get, framing .. "/" .. 40 * mebi)
+            assert.equal("contacts:get", err.operation)
+        end)
+
+        it("a body of 20 MiB is not: " .. framing, function()
+            assert.equal(20 * mebi - 2, #get(framing .. "/" .. 20 * mebi))
+        end)
+
+        it("max_body is exact: " .. framing, function()
+            assert.equal(998, #get(framing .. "/1000", { max_body = 1000 }))
+            failing("too_large", get, framing .. "/1001", { max_body = 1000 })
+            assert.equal(998, #get(framing .. "/1000", nil, { max_body = 1000 }))
+            failing("too_large", get, framing .. "/1001", nil, { max_body = 1000 })
+        end)
+    end
+
+    it("counts what gzip unpacks to", function()
+        local packed = calls.gzip('"' .. ("x"):rep(40 * mebi) .. '"')
+        assert.is_true(#packed < mebi)
+        local headers = { "Content-Type: application/json", "Content-Encoding: gzip" }
+        failing("too_large", get, server:answer("bomb", calls.answer("200 OK", headers, packed)))
+    end)
+
+    it("reads gzip", function()
+        local text = '{"payload":[' .. ('"\u{E9}",'):rep(1000) .. '"end"]}'
+        local headers = { "Content-Type: application/json", "Content-Encoding: gzip" }
+        local answer = calls.answer("200 OK", headers, calls.gzip(text))
+        local result = get(server:answer("packed", answer))
+        assert.equal(1001, #result.payload)
+        assert.equal("\u{E9}", result.payload[1000])
+        assert.equal("end", result.payload[1001])
+        assert.truthy(server:log()[#server:log()]:header("accept-encoding"):find("gzip", 1, true))
+    end)
+
+    it("takes broken gzip for an error", function()
+        local packed = calls.gzip('{"ok":true,"text":"' .. ("abc"):rep(1000) .. '"}')
+        local headers = { "Content-Type: application/json", "Content-Encoding: gzip" }
+        local cut = calls.answer("200 OK", headers, packed:sub(1, 30))
+        local wrong = calls.answer("200 OK", headers, ("not gzip at all "):rep(10))
+        failing("network|decode", get, server:answer("cut-gzip", cut))
+        failing("network|decode", get, server:answer("no-gzip", wrong))
+    end)
+
+    for _, behaviour in ipairs { "endless-headers", "endless-trailers" } do
+        it(behaviour .. " are too large", function()
+            failing("too_large", get, behaviour)
+        end)
+    end
+
+    it("headers of 128 KiB are the limit, together with the trailers", function()
+        local function lines(bytes)
+            local line = "X-Filler: " .. ("f"):rep(1000) .. "\r\n"
+            return line:rep(bytes // #line)
+        end
+        local start, body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", "4\r\ntrue\r\n0\r\n"
+        local fits = start .. lines(60000) .. "\r\n" .. body .. lines(60000) .. "\r\n"
+        local exceeds = start .. lines(70000) .. "\r\n" .. body .. lines(70000) .. "\r\n"
+        assert.is_true((get(server:answer("fits", fits))))
+        failing("too_large", get, server:answer("exceeds", exceeds))
+    end)
+
+    it("an early hint is not the answer", function()
+        local hint = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+        local answer = calls.answer("201 Created", { "X-Request-Id: abc-1", "X-Twice: a", "X-Twice: b" }, "{}")
+        local result, response = get(server:answer("hint", hint .. answer))
+        assert.same({}, result)
+        assert.equal(201, response.status)
+        assert.equal("abc-1", response.request_id)
+        assert.equal("a, b", response.headers["x-twice"])
+        assert.is_nil(response.headers.link)
+    end)
+end)
