@@ -1,6 +1,7 @@
-/* answer.c: owns the way from an answer to Lua: the copy that outlives the callback, results, the response table and
- * the error that a bad answer becomes. Must not know who asked. mw__lua_answer_copy runs within mw_loop_run and
- * touches no Lua; the rest runs on the thread of the Lua state, after it. */
+/* answer.c: owns the way from an answer to Lua: the copy that outlives the callback, results, the
+ * response table and the error that a bad answer becomes. Must not know who asked.
+ * mw__lua_answer_copy runs within mw_loop_run and touches no Lua; the rest runs on the thread of
+ * the Lua state, after it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,7 +123,8 @@ static void push_excerpt(lua_State *L, const char *text, size_t length)
     luaL_pushresult(&line);
 }
 
-/* The first `kind` of a member of the table at the top as a line of text, or NULL. [-0, +1, memory] */
+/* The first `kind` of a member of the table at the top as a line of text, or NULL.
+ * [-0, +1, memory] */
 static const char *member_text(lua_State *L, int table, const char *name)
 {
     lua_pushstring(L, name);
@@ -146,7 +148,8 @@ static const char *member_text(lua_State *L, int table, const char *name)
     return lua_pushlstring(L, text, first_line(text, length, MAX_MESSAGE));
 }
 
-/* What the server says about a failure, from the decoded body at `body`, or NULL. [-0, +n, memory] */
+/* What the server says about a failure, from the decoded body at `body`, or NULL.
+ * [-0, +n, memory] */
 static const char *server_message(lua_State *L, int body)
 {
     static const char *const names[] = {"error",       "message", "errors", "error_description",
@@ -168,7 +171,8 @@ static const char *server_message(lua_State *L, int body)
     return NULL;
 }
 
-/* Pushes the body of a bad answer: decoded, or as text, cut; nil when there is none. [-0, +1, memory] */
+/* Pushes the body of a bad answer: decoded, or as text, cut; nil when there is none.
+ * [-0, +1, memory] */
 static void push_error_body(lua_State *L, mw_lua *ctx, const mw_answer *answer)
 {
     if (answer->body_length == 0) {

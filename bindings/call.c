@@ -1,6 +1,6 @@
-/* call.c: owns the one dispatcher: arguments in, request out, the wait, results. What arguments an operation takes is
- * the row's and the core's business; nothing here knows an operation by name. Runs on the thread of the Lua state;
- * on_answer runs within mw_loop_run and touches no Lua. */
+/* call.c: owns the one dispatcher: arguments in, request out, the wait, results. What arguments an
+ * operation takes is the row's and the core's business; nothing here knows an operation by name.
+ * Runs on the thread of the Lua state; on_answer runs within mw_loop_run and touches no Lua. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

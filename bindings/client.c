@@ -1,5 +1,5 @@
-/* client.c: owns clients as scripts hold them: a handle on a gate, without the tokens. Must not know operations. Runs
- * on the thread of the Lua state. */
+/* client.c: owns clients as scripts hold them: a handle on a gate, without the tokens. Must not
+ * know operations. Runs on the thread of the Lua state. */
 #include <stdio.h>
 #include <string.h>
 

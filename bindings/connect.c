@@ -1,5 +1,6 @@
-/* connect.c: owns profiles: gates that the host lends by name, and the ones that the environment describes. Tokens go
- * from the environment to the core without passing through Lua. Runs on the thread of the Lua state. */
+/* connect.c: owns profiles: gates that the host lends by name, and the ones that the environment
+ * describes. Tokens go from the environment to the core without passing through Lua. Runs on the
+ * thread of the Lua state. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,8 @@ static const profile profiles[] = {
     {.name = NULL},
 };
 
-/* Values of one connect, copied because the host's function lends each only until its next call. Wiped after use. */
+/* Values of one connect, copied because the host's function lends each only until its next call.
+ * Wiped after use. */
 typedef struct envbox {
     mw__waiter waiter;
     char *values[6];

@@ -1,5 +1,5 @@
-/* context.c: owns the context of a Lua state: its slots in the registry, its classes, its end. Must not know what a
- * call or a task does. Runs on the thread of the Lua state. */
+/* context.c: owns the context of a Lua state: its slots in the registry, its classes, its end. Must
+ * not know what a call or a task does. Runs on the thread of the Lua state. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

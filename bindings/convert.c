@@ -1,5 +1,6 @@
-/* convert.c: owns the way from Lua values to the core's trees. Must not know operations: what fits a row is the core's
- * business. Raw access only, so no script code runs within. Runs on the thread of the Lua state. */
+/* convert.c: owns the way from Lua values to the core's trees. Must not know operations: what fits
+ * a row is the core's business. Raw access only, so no script code runs within. Runs on the thread
+ * of the Lua state. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +121,8 @@ static int by_name(const void *a, const void *b)
                : (one->name_length > two->name_length) - (one->name_length < two->name_length);
 }
 
-/* Members are sorted by name: the order of a Lua table is random, and the same call should send the same bytes. */
+/* Members are sorted by name: the order of a Lua table is random, and the same call should send the
+ * same bytes. */
 static void convert_object(const converter *to, int index, const place *at, int depth, size_t count,
                            mw_value *value)
 {

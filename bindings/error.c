@@ -1,5 +1,5 @@
-/* error.c: owns error objects: what they carry, how they read, whom they blame. Must not know what failed. Runs on the
- * thread of the Lua state. */
+/* error.c: owns error objects: what they carry, how they read, whom they blame. Must not know what
+ * failed. Runs on the thread of the Lua state. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +14,8 @@ void mw__lua_redact(const mw_lua *ctx, char *text, size_t length)
         mw_loop_redact(ctx->loop, text + at);
 }
 
-/* Pushes "file:line: " of the code that a failure is to be blamed on: the innermost Lua function that is not of the
- * library. False and nothing when there is none. [-0, +1 or +0, memory] */
+/* Pushes "file:line: " of the code that a failure is to be blamed on: the innermost Lua function
+ * that is not of the library. False and nothing when there is none. [-0, +1 or +0, memory] */
 static bool push_where(lua_State *L, mw_lua *ctx)
 {
     lua_Debug ar;
@@ -187,7 +187,8 @@ static int l_error_text(lua_State *L)
     return 1;
 }
 
-/* core.error{ kind =, message =, ... } -> an error object, to be raised with error(). [-1, +1, raises] */
+/* core.error{ kind =, message =, ... } -> an error object, to be raised with error().
+ * [-1, +1, raises] */
 static int l_error(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);

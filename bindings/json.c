@@ -1,5 +1,5 @@
-/* json.c: owns json_encode, json_decode, null and array as scripts see them. Must not know requests. Runs on the thread
- * of the Lua state. */
+/* json.c: owns json_encode, json_decode, null and array as scripts see them. Must not know
+ * requests. Runs on the thread of the Lua state. */
 #include <stdlib.h>
 
 #include "lua_private.h"

@@ -1,6 +1,7 @@
-/* json_decode.c: owns the exact decoding of JSON on top of lua-cjson: the call of cjson and the walk over its result
- * that puts right what json_scan.c has tagged. Bytes that are not UTF-8 are kept as they are. Must not know where the
- * text comes from. Runs on the thread of the Lua state. */
+/* json_decode.c: owns the exact decoding of JSON on top of lua-cjson: the call of cjson and the
+ * walk over its result that puts right what json_scan.c has tagged. Bytes that are not UTF-8 are
+ * kept as they are. Must not know where the text comes from. Runs on the thread of the Lua
+ * state. */
 #include <math.h>
 #include <string.h>
 
@@ -33,7 +34,8 @@ static void push_tagged(walker *walk, const char *text)
 
 static void walk_table(walker *walk);
 
-/* Pushes what should stand in place of the value at the top; false: nothing, it is right. [-0, +1 or +0, memory] */
+/* Pushes what should stand in place of the value at the top; false: nothing, it is right.
+ * [-0, +1 or +0, memory] */
 static bool replace(walker *walk)
 {
     lua_State *L = walk->L;

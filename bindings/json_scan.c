@@ -1,8 +1,9 @@
-/* json_scan.c: owns the scan that makes lua-cjson exact. cjson 2.1.0 makes every number a float, loses digits beyond
- * 2^53 and can't tell [] from {}; later releases differ. So the text is scanned once while it is copied: what cjson
- * would lose goes to it as a string that begins with a random tag and a letter ('i' integer, 'f' float, 'a' empty
- * array). The scan also refuses what JSON refuses and cjson does not. Must not know what becomes of the text. Runs on
- * the thread of the Lua state. */
+/* json_scan.c: owns the scan that makes lua-cjson exact. cjson 2.1.0 makes every number a float,
+ * loses digits beyond 2^53 and can't tell [] from {}; later releases differ. So the text is scanned
+ * once while it is copied: what cjson would lose goes to it as a string that begins with a random
+ * tag and a letter ('i' integer, 'f' float, 'a' empty array). The scan also refuses what JSON
+ * refuses and cjson does not. Must not know what becomes of the text. Runs on the thread of the Lua
+ * state. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>

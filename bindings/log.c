@@ -1,5 +1,5 @@
-/* log.c: owns log lines and the clocks: one line a call, escaped and redacted, to the host's function or to standard
- * error. Must not know who logs. Runs on the thread of the Lua state. */
+/* log.c: owns log lines and the clocks: one line a call, escaped and redacted, to the host's
+ * function or to standard error. Must not know who logs. Runs on the thread of the Lua state. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 
 #define MAX_LINE ((size_t)64 << 10)
 
-/* Writes `text` with control characters escaped; `out` holds 4 bytes for each of `length`, and one more. */
+/* Writes `text` with control characters escaped; `out` holds 4 bytes for each of `length`, and one
+ * more. */
 static void escape(char *out, const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {

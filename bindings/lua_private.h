@@ -1,11 +1,13 @@
-/* lua_private.h: what the files of the bindings share. It knows the core's public headers and Lua, and must not know
- * curl, uv or core/src. Everything here runs on the thread that runs the Lua state.
+/* lua_private.h: what the files of the bindings share. It knows the core's public headers and Lua,
+ * and must not know curl, uv or core/src. Everything here runs on the thread that runs the Lua
+ * state.
  *
- * How waiting works. A callback of the core (an answer, a timer, a request to a server) comes from mw_loop_run and
- * touches no Lua: it copies what it needs into C memory and marks a *waiter* as done (mw__lua_wake) or posts a *job*
- * (mw__lua_post). The *driver* (mw__lua_drive) is whoever has nothing else to do: it runs jobs and resumes tasks, outside of
- * mw_loop_run, until the waiter that it waits for is done. A waiter lives at the start of a *box*, a userdata that is
- * marked to be closed, so that whoever stops the coroutine gives the wait up as well.
+ * How waiting works. A callback of the core (an answer, a timer, a request to a server) comes from
+ * mw_loop_run and touches no Lua: it copies what it needs into C memory and marks a *waiter* as
+ * done (mw__lua_wake) or posts a *job* (mw__lua_post). The *driver* (mw__lua_drive) is whoever has
+ * nothing else to do: it runs jobs and resumes tasks, outside of mw_loop_run, until the waiter that
+ * it waits for is done. A waiter lives at the start of a *box*, a userdata that is marked to be
+ * closed, so that whoever stops the coroutine gives the wait up as well.
  *
  * Effects on the Lua stack are written as [-pop, +push, raises]. */
 #ifndef MOONWIRE_LUA_PRIVATE_H
@@ -51,8 +53,9 @@ typedef enum mw__slot {
     MW__SLOTS
 } mw__slot;
 
-/* Something to run from the driver. `run` may raise (the error is logged) and may be called with any L of the state;
- * the job is off the queue by then and may be freed or posted again by `run`. */
+/* Something to run from the driver. `run` may raise (the error is logged) and may be called with
+ * any L of the state; the job is off the queue by then and may be freed or posted again by
+ * `run`. */
 struct mw__job {
     mw__job *next;
     void (*run)(lua_State *L, mw_lua *ctx, mw__job *self);
@@ -72,7 +75,8 @@ struct mw__waiter {
 
 typedef enum mw__task_state { MW__RUNNING, MW__FINISHED, MW__FAILED, MW__CANCELLED } mw__task_state;
 
-/* Whoever wants to know that a task ended. `fn` touches no Lua; the watch is off the list by then. */
+/* Whoever wants to know that a task ended. `fn` touches no Lua; the watch is off the list by
+ * then. */
 typedef struct mw__watch mw__watch;
 struct mw__watch {
     mw__watch *next, **link;
@@ -80,8 +84,8 @@ struct mw__watch {
     void (*fn)(mw__watch *self, const mw__task *task);
 };
 
-/* A task: a userdata that the context anchors while it lives. User values: the coroutine, the traceback of a failure.
- * Results or the error value stay on the coroutine's stack. */
+/* A task: a userdata that the context anchors while it lives. User values: the coroutine, the
+ * traceback of a failure. Results or the error value stay on the coroutine's stack. */
 struct mw__task {
     mw__job job; /* first: the job is the task */
     mw_lua *ctx;
@@ -99,7 +103,8 @@ struct mw__task {
     bool anchored_failure;
 };
 
-/* The context: one for each Lua state, a userdata that the registry keeps; upvalue 1 of every function. */
+/* The context: one for each Lua state, a userdata that the registry keeps; upvalue 1 of every
+ * function. */
 struct mw_lua {
     lua_State *main;
     mw_loop *loop;
@@ -143,8 +148,8 @@ void mw__lua_ctx_push(lua_State *L, mw_lua *ctx);
 /* Pushes, or pops and keeps, the value of a slot. */
 void mw__lua_slot_push(lua_State *L, mw_lua *ctx, mw__slot slot); /* [-0, +1, -] */
 void mw__lua_slot_set(lua_State *L, mw_lua *ctx, mw__slot slot);  /* [-1, +0, memory] */
-/* Makes a class: a metatable with `methods` (upvalue 1: the context) that scripts can't fetch. The slot keeps it, and
- * it is left on the stack for more. [-0, +1, memory] */
+/* Makes a class: a metatable with `methods` (upvalue 1: the context) that scripts can't fetch. The
+ * slot keeps it, and it is left on the stack for more. [-0, +1, memory] */
 void mw__lua_class_new(lua_State *L, mw_lua *ctx, mw__slot slot, const char *name,
                        const luaL_Reg *methods);
 /* The userdata at `index` when it is of that class, else NULL. [-0, +0, -] */
@@ -152,29 +157,33 @@ void *mw__lua_class_test(lua_State *L, mw_lua *ctx, int index, mw__slot slot);
 
 /* ---- boxes and waiting (wait.c) ---- */
 
-/* Pushes a zeroed userdata of `size` bytes that begins with a mw__waiter, with `user_values` user values, closed by
- * __close and __gc. The caller marks it by lua_toclose and acquires into it afterwards. [-0, +1, memory] */
+/* Pushes a zeroed userdata of `size` bytes that begins with a mw__waiter, with `user_values` user
+ * values, closed by __close and __gc. The caller marks it by lua_toclose and acquires into it
+ * afterwards. [-0, +1, memory] */
 void *mw__lua_box_new(lua_State *L, mw_lua *ctx, size_t size, int user_values,
                       void (*release)(mw__waiter *));
 /* Gives the box up now, once. [-0, +0, -] */
 void mw__lua_box_release(mw__waiter *waiter);
-/* The wait is over: resumes its task soon or ends its driver's wait. For callbacks of the loop: touches no Lua. */
+/* The wait is over: resumes its task soon or ends its driver's wait. For callbacks of the loop:
+ * touches no Lua. */
 void mw__lua_wake(mw__waiter *waiter);
 /* Queues a job for the driver. Twice is fine. For callbacks of the loop. */
 void mw__lua_post(mw_lua *ctx, mw__job *job);
 /* Takes a job off the queue, when it is there. */
 void mw__lua_unpost(mw_lua *ctx, mw__job *job);
-/* Waits until `waiter` is done and goes on in `k` with `kctx`: yields when the running coroutine was resumed by a task
- * (directly or through coroutine.resume or wrap), else drives the loop here. Call it as `return mw__lua_wait(...)`;
- * `k` starts with mw__lua_waited. [-0, whatever k returns, raises] */
+/* Waits until `waiter` is done and goes on in `k` with `kctx`: yields when the running coroutine
+ * was resumed by a task (directly or through coroutine.resume or wrap), else drives the loop here.
+ * Call it as `return mw__lua_wait(...)`; `k` starts with mw__lua_waited.
+ * [-0, whatever k returns, raises] */
 int mw__lua_wait(lua_State *L, mw_lua *ctx, mw__waiter *waiter, lua_KFunction k, lua_KContext kctx);
-/* At the start of a continuation: raises when the wait was cancelled or the coroutine was resumed by someone else.
- * `operation` may be NULL. [-0, +0, raises] */
+/* At the start of a continuation: raises when the wait was cancelled or the coroutine was resumed
+ * by someone else. `operation` may be NULL. [-0, +0, raises] */
 void mw__lua_waited(lua_State *L, mw_lua *ctx, const mw__waiter *waiter, const char *operation);
-/* Runs tasks and the loop here until `waiter` is done; NULL: until no task lives. [-0, +0, raises] */
+/* Runs tasks and the loop here until `waiter` is done; NULL: until no task lives.
+ * [-0, +0, raises] */
 void mw__lua_drive(lua_State *L, mw_lua *ctx, mw__waiter *waiter);
-/* Whether `L` may yield the sentinel (the context's address as light userdata): it was resumed by a task, directly or
- * through the relays, and no C call stands between. [-0, +0, -] */
+/* Whether `L` may yield the sentinel (the context's address as light userdata): it was resumed by a
+ * task, directly or through the relays, and no C call stands between. [-0, +0, -] */
 bool mw__lua_may_yield(lua_State *L, mw_lua *ctx);
 /* lua_resume with the context's book-keeping of what runs. */
 int mw__lua_resume(lua_State *L, mw_lua *ctx, lua_State *co, int nargs, int *nresults);
@@ -190,16 +199,18 @@ void mw__lua_open_boxes(lua_State *L, mw_lua *ctx);
 /* Starts a task from a function and `nargs` arguments; it first runs from the driver, not here.
  * [-(nargs + 1), +1 (the task), memory] */
 mw__task *mw__lua_task_spawn(lua_State *L, mw_lua *ctx, int nargs);
-/* Ends its pending wait, or its next one, with an error of kind "cancelled". False when it has ended. */
+/* Ends its pending wait, or its next one, with an error of kind "cancelled". False when it has
+ * ended. */
 bool mw__lua_task_cancel(mw__task *task);
 /* The job of every task: resumes it. Raises nothing. */
 void mw__lua_task_run(lua_State *L, mw_lua *ctx, mw__job *job);
 /* Ends every live task without another turn; what they left to be closed is closed. [-0, +0, -] */
 void mw__lua_task_kill_all(lua_State *L, mw_lua *ctx);
-/* Pushes error value and traceback of the oldest failure that nobody waited for, and forgets all of them. Returns
- * false and pushes nothing when there is none. [-0, +2, memory] */
+/* Pushes error value and traceback of the oldest failure that nobody waited for, and forgets all of
+ * them. Returns false and pushes nothing when there is none. [-0, +2, memory] */
 bool mw__lua_task_failure(lua_State *L, mw_lua *ctx);
-/* Somebody looks at the outcome of an ended task: its failure is no longer the run's. [-0, +0, -] */
+/* Somebody looks at the outcome of an ended task: its failure is no longer the run's.
+ * [-0, +0, -] */
 void mw__lua_task_seen(lua_State *L, mw_lua *ctx, mw__task *task);
 /* Forgets tasks at the end of the state; logs failures that nobody saw. [-0, +0, -] */
 void mw__lua_task_end(lua_State *L, mw_lua *ctx);
@@ -232,17 +243,19 @@ void mw__lua_redact(const mw_lua *ctx, char *text, size_t length);
 
 /* ---- conversion (convert.c, json_decode.c) ---- */
 
-/* The Lua value at `index` as a tree in the context's arena, strings borrowed from Lua. `what` names the value in
- * errors ("contacts:update", "json.encode"); `name` is the path to start with, or "". [-0, +0, raises] */
+/* The Lua value at `index` as a tree in the context's arena, strings borrowed from Lua. `what`
+ * names the value in errors ("contacts:update", "json.encode"); `name` is the path to start with,
+ * or "". [-0, +0, raises] */
 void mw__lua_to_value(lua_State *L, mw_lua *ctx, int index, const char *what, const char *name,
                       mw_value *value);
 /* The context's arena, empty. [-0, +0, raises] */
 mw_arena *mw__lua_arena(lua_State *L, mw_lua *ctx);
-/* Decodes JSON text exactly. On failure pushes the reason (a string) and returns false. [-0, +1, memory] */
+/* Decodes JSON text exactly. On failure pushes the reason (a string) and returns false.
+ * [-0, +1, memory] */
 bool mw__lua_json_decode(lua_State *L, mw_lua *ctx, const char *text, size_t length);
 
-/* Pushes the text as cjson may have it: `*tagged` says whether anything in it is tagged (DEL, 16 random characters, a
- * letter). On failure pushes the reason and returns false. [-0, +1, memory] */
+/* Pushes the text as cjson may have it: `*tagged` says whether anything in it is tagged (DEL, 16
+ * random characters, a letter). On failure pushes the reason and returns false. [-0, +1, memory] */
 #define MW__TAG_LENGTH 17
 bool mw__lua_json_scan(lua_State *L, mw_lua *ctx, const char *text, size_t length, bool *tagged);
 
@@ -254,7 +267,7 @@ typedef enum mw__option_kind {
     MW__OPT_SECONDS, /* uint32_t, milliseconds */
     MW__OPT_COUNT32, /* uint32_t */
     MW__OPT_COUNT64, /* uint64_t */
-    MW__OPT_DIGITS /* const char *: an integer or a string of digits; integers are written into the scratch row */
+    MW__OPT_DIGITS   /* const char *: an integer (written into `digits`) or a string of digits */
 } mw__option_kind;
 
 typedef struct mw__option {
@@ -263,8 +276,9 @@ typedef struct mw__option {
     size_t offset;
 } mw__option;
 
-/* Fills `target` from the table at `index` (nil or none: nothing). Unknown names are refused with a did-you-mean.
- * `digits` holds an account that is given as integer. Strings are borrowed from the table. [-0, +0, raises] */
+/* Fills `target` from the table at `index` (nil or none: nothing). Unknown names are refused with a
+ * did-you-mean. `digits` holds an account that is given as integer. Strings are borrowed from the
+ * table. [-0, +0, raises] */
 void mw__lua_options(lua_State *L, mw_lua *ctx, int index, const char *what, const mw__option *rows,
                      void *target, char digits[24]);
 
@@ -324,11 +338,12 @@ typedef struct mw__module {
     mw__client *client;
     const char *name;
 } mw__module;
-/* Pushes the proxy of module or namespace `name` (NULL-ended) of the client at `client`, or returns false.
- * [-0, +1, memory] */
+/* Pushes the proxy of module or namespace `name` (NULL-ended) of the client at `client`, or returns
+ * false. [-0, +1, memory] */
 void mw__lua_lent_free(mw_lua *ctx);
 bool mw__lua_module_push(lua_State *L, mw_lua *ctx, int client, const char *name);
-/* "a, b, c": the modules below `prefix` ("" for all), and the closest one to `word`. [-0, +1, raises] */
+/* "a, b, c": the modules below `prefix` ("" for all), and the closest one to `word`.
+ * [-0, +1, raises] */
 int mw__lua_module_unknown(lua_State *L, mw_lua *ctx, mw_service service, const char *prefix,
                            const char *word);
 

@@ -1,10 +1,11 @@
-/* module.c: owns modules as scripts see them: `client.contacts`, `client.platform.users`, made from the rows on first
- * use. Must not know what a call does. Runs on the thread of the Lua state. */
+/* module.c: owns modules as scripts see them: `client.contacts`, `client.platform.users`, made from
+ * the rows on first use. Must not know what a call does. Runs on the thread of the Lua state. */
 #include <string.h>
 
 #include "lua_private.h"
 
-/* Whether `module` is `prefix` or lies below it ("platform.users" below "platform"); `*below`: the rest. */
+/* Whether `module` is `prefix` or lies below it ("platform.users" below "platform"); `*below`: the
+ * rest. */
 static bool lies_in(const char *module, const char *prefix, const char **below)
 {
     size_t length = strlen(prefix);
@@ -17,8 +18,8 @@ static bool lies_in(const char *module, const char *prefix, const char **below)
     return module[length] == '.' || module[length] == '\0';
 }
 
-/* Collects the names below a prefix into the table at the top, as a NULL-ended list in a userdata above it.
- * [-0, +1, memory] */
+/* Collects the names below a prefix into the table at the top, as a NULL-ended list in a userdata
+ * above it. [-0, +1, memory] */
 static const char **push_names(lua_State *L, mw_service service, const char *prefix, bool methods)
 {
     size_t count = 0;
@@ -69,7 +70,8 @@ int mw__lua_module_unknown(lua_State *L, mw_lua *ctx, mw_service service, const 
     return raise_unknown(L, ctx, owner, "module", word, push_names(L, service, prefix, false));
 }
 
-/* __index of a module's methods: there is no such method. Upvalues: context, name, service. [-2, +0, raises] */
+/* __index of a module's methods: there is no such method. Upvalues: context, name, service.
+ * [-2, +0, raises] */
 static int l_no_method(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);
@@ -117,7 +119,8 @@ static void push_method(lua_State *L, mw_lua *ctx, const mw_operation *row, int 
         lua_pushcclosure(L, l_safely, 2);
 }
 
-/* Sets __index of the metatable at `meta`: methods, or a lookup of what is below. [-0, +0, memory] */
+/* Sets __index of the metatable at `meta`: methods, or a lookup of what is below.
+ * [-0, +0, memory] */
 static void fill_meta(lua_State *L, mw_lua *ctx, int meta, mw_service service, const char *name,
                       bool safe)
 {
@@ -267,9 +270,9 @@ static const char *push_listing(lua_State *L, mw_service service, const char *na
     return lua_tostring(L, -1);
 }
 
-/* core.listing(module, first) -> { method, name, path_params, at, page_by, page_size }, whether `first` was taken for
- * a method. `first` is the first argument of `each`: it names a method of the module, or "list" is meant.
- * [-2, +2, raises] */
+/* core.listing(module, first) -> { method, name, path_params, at, page_by, page_size }, whether
+ * `first` was taken for a method. `first` is the first argument of `each`: it names a method of the
+ * module, or "list" is meant. [-2, +2, raises] */
 static int l_listing(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);

@@ -39,10 +39,11 @@ void mw_lua_on_env(mw_lua *lua, mw_lua_env_fn fn, void *ud);
 typedef void (*mw_lua_log_fn)(const char *level, const char *line, void *ud);
 void mw_lua_on_log(mw_lua *lua, mw_lua_log_fn fn, void *ud);
 
-/* Calls the function below its `nargs` arguments as lua_pcall does, with a traceback: on failure leaves
- * the error value and above it the traceback text (a string; the message, then the stack). Afterwards
- * runs the loop until every task has ended; a task that failed and that nobody waited for is the run's
- * failure. Returns LUA_OK or the status of the failure. [-(nargs + 1), +nresults or +2, -] */
+/* Calls the function below its `nargs` arguments as lua_pcall does, with a traceback: on failure
+ * leaves the error value and above it the traceback text (a string; the message, then the stack).
+ * Afterwards runs the loop until every task has ended; a task that failed and that nobody waited
+ * for is the run's failure. Returns LUA_OK or the status of the failure.
+ * [-(nargs + 1), +nresults or +2, -] */
 int mw_lua_run(lua_State *L, mw_lua *lua, int nargs, int nresults);
 
 /* Makes the running code fail with an error of kind "cancelled" and the message "interrupted", at

@@ -1,5 +1,6 @@
-/* operations.c: owns the rows as Lua tables: what `mw.operations` gives, and through it the twin's routes, the list of
- * operations and the specs. Must not know calls. Runs on the thread of the Lua state. */
+/* operations.c: owns the rows as Lua tables: what `mw.operations` gives, and through it the twin's
+ * routes, the list of operations and the specs. Must not know calls. Runs on the thread of the Lua
+ * state. */
 #include <string.h>
 
 #include "lua_private.h"

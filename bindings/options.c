@@ -1,5 +1,5 @@
-/* options.c: owns the reading of option tables by rows. Must not know what the options mean. Runs on the thread of the
- * Lua state. */
+/* options.c: owns the reading of option tables by rows. Must not know what the options mean. Runs
+ * on the thread of the Lua state. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* relay.c: owns the replacements of coroutine.resume and coroutine.wrap: stock Lua 5.4 in everything, except that a
- * coroutine which waits for the loop hands its wait on to whoever resumed it. Must not know what is waited for. Runs
- * on the thread of the Lua state. */
+/* relay.c: owns the replacements of coroutine.resume and coroutine.wrap: stock Lua 5.4 in
+ * everything, except that a coroutine which waits for the loop hands its wait on to whoever resumed
+ * it. Must not know what is waited for. Runs on the thread of the Lua state. */
 #include <lualib.h>
 
 #include "lua_private.h"
@@ -8,8 +8,8 @@
 #define FAILED (-1)
 #define WAITS (-2)
 
-/* Resumes `co`. Returns the number of results moved to L, FAILED with the error moved, or WAITS with nothing moved.
- * [-0, +n, memory] */
+/* Resumes `co`. Returns the number of results moved to L, FAILED with the error moved, or WAITS
+ * with nothing moved. [-0, +n, memory] */
 static int step(lua_State *L, mw_lua *ctx, lua_State *co, int nargs)
 {
     int count = 0;

@@ -1,6 +1,6 @@
-/* run.c: owns the run of a host's script: the protected call with a traceback, the tasks that outlive the main chunk,
- * and the interrupt. Must not know calls. Runs on the thread of the Lua state, except mw_lua_interrupt, which is
- * async-signal-safe. */
+/* run.c: owns the run of a host's script: the protected call with a traceback, the tasks that
+ * outlive the main chunk, and the interrupt. Must not know calls. Runs on the thread of the Lua
+ * state, except mw_lua_interrupt, which is async-signal-safe. */
 #include "lua_private.h"
 
 /* Raises at every instruction while the interrupt lasts, so that no pcall outlives it. */

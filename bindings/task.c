@@ -1,5 +1,5 @@
-/* task.c: owns tasks: their start, their turns, their end and their failures. Must not know what they wait for. Runs on
- * the thread of the Lua state. */
+/* task.c: owns tasks: their start, their turns, their end and their failures. Must not know what
+ * they wait for. Runs on the thread of the Lua state. */
 #include <string.h>
 
 #include "lua_private.h"
@@ -63,7 +63,8 @@ mw__task *mw__lua_task_spawn(lua_State *L, mw_lua *ctx, int nargs)
     return task;
 }
 
-/* Keeps the traceback of a failed task, for the end of the run. Light userdata -> nothing. [-1, +0, raises] */
+/* Keeps the traceback of a failed task, for the end of the run. Light userdata -> nothing.
+ * [-1, +0, raises] */
 static int l_keep_trace(lua_State *L)
 {
     mw__task *task = lua_touserdata(L, 1);
@@ -142,10 +143,14 @@ static mw__task_state fail(lua_State *L, mw_lua *ctx, mw__task *task)
     lua_pushlightuserdata(L, task);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK)
         lua_pop(L, 1);
+    lua_pushvalue(task->co, -1);
+    lua_xmove(task->co, L, 1);
     lua_resetthread(task->co);
     task->values = 1;
     if (lua_gettop(task->co) == 0)
-        lua_pushnil(task->co);
+        lua_xmove(L, task->co, 1); /* it could not be resumed at all, and kept no error of its own */
+    else
+        lua_pop(L, 1);
     return task->cancelled && mw__lua_is_error(task->co, ctx, -1, "cancelled") ? MW__CANCELLED
                                                                                : MW__FAILED;
 }
@@ -174,7 +179,8 @@ void mw__lua_task_run(lua_State *L, mw_lua *ctx, mw__job *job)
     mw__task *task = (mw__task *)job;
     if (task->state != MW__RUNNING || task->active)
         return;
-    if (!task->started && task->cancelled) {
+    bool closed = task->started && lua_status(task->co) != LUA_YIELD; /* by coroutine.close */
+    if (closed || (!task->started && task->cancelled)) {
         finish_cancelled(L, ctx, task);
         return;
     }
@@ -250,8 +256,7 @@ bool mw__lua_task_failure(lua_State *L, mw_lua *ctx)
         luaL_tolstring(L, -3, NULL);
     }
     if (ctx->failure_count > 1) {
-        lua_pushfstring(L, "%s\n(%d more tasks failed)", lua_tostring(L, -1),
-                        (int)ctx->failure_count - 1);
+        lua_pushfstring(L, "%s\n(%d more failed)", lua_tostring(L, -1), (int)ctx->failure_count - 1);
         lua_remove(L, -2);
     }
     lua_replace(L, -3);

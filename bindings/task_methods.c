@@ -1,5 +1,6 @@
-/* task_methods.c: owns what scripts do with tasks: spawn, sleep, wait, join, cancel, status. Must not know how tasks
- * get their turns. Runs on the thread of the Lua state; watch functions and the timer's callback touch no Lua. */
+/* task_methods.c: owns what scripts do with tasks: spawn, sleep, wait, join, cancel, status. Must
+ * not know how tasks get their turns. Runs on the thread of the Lua state; watch functions and the
+ * timer's callback touch no Lua. */
 #include <math.h>
 
 #include "lua_private.h"
@@ -138,7 +139,8 @@ static int joined(lua_State *L, int status, lua_KContext kctx)
     return 1;
 }
 
-/* core.join(tasks) -> nil once all have finished, or the position of the first one that failed. [-1, +1, raises] */
+/* core.join(tasks) -> nil once all have finished, or the position of the first one that failed.
+ * [-1, +1, raises] */
 static int l_join(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);

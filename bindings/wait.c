@@ -1,6 +1,6 @@
-/* wait.c: owns boxes, the ready queue and the driver: how Lua code waits for something that the loop brings. Must not
- * know what is waited for. Runs on the thread of the Lua state; mw__lua_wake and mw__lua_post also run within
- * mw_loop_run and touch no Lua. */
+/* wait.c: owns boxes, the ready queue and the driver: how Lua code waits for something that the
+ * loop brings. Must not know what is waited for. Runs on the thread of the Lua state; mw__lua_wake
+ * and mw__lua_post also run within mw_loop_run and touch no Lua. */
 #include <string.h>
 
 #include "lua_private.h"
@@ -107,13 +107,15 @@ static void run_job(lua_State *L, mw_lua *ctx, mw__job *job)
     }
 }
 
-/* Whether the driver may stop. A job may be about to start a task: a request that a server has just got. */
+/* Whether the driver may stop. A job may be about to start a task: a request that a server has just
+ * got. */
 static bool over(const mw_lua *ctx, const mw__waiter *waiter)
 {
     return waiter ? waiter->done : ctx->task_count == 0 && !ctx->ready;
 }
 
-/* Runs what is ready now, not what becomes ready by it, so that the loop gets its turn. [-0, +0, -] */
+/* Runs what is ready now, not what becomes ready by it, so that the loop gets its turn.
+ * [-0, +0, -] */
 static void run_ready(lua_State *L, mw_lua *ctx, const mw__waiter *waiter)
 {
     unsigned count = 0;
@@ -157,7 +159,7 @@ void mw__lua_drive(lua_State *L, mw_lua *ctx, mw__waiter *waiter)
     if (self)
         self->waiting = NULL;
     if (problem)
-        mw__lua_raise(L, ctx, MW_CANCELLED, NULL, "%s", problem);
+        mw__lua_raise(L, ctx, ctx->interrupted ? MW_CANCELLED : MW_INVALID, NULL, "%s", problem);
 }
 
 bool mw__lua_may_yield(lua_State *L, mw_lua *ctx)

@@ -70,7 +70,9 @@ int mw__cmd_twin(const mw__args *args)
     int number = 0;
     int code = mw__twin_start(&options, &twin, &env, &error);
     if (code < 0) {
-        code = mw__complain("twin", mw__exit_for(mw_err_kind(code)), "%s", error.message);
+        bool misplaced = listen && code == MW_INVALID;
+        code = mw__complain("twin", misplaced ? MW_EXIT_USAGE : mw__exit_for(mw_err_kind(code)),
+                            "%s", error.message);
     } else {
         if (strncmp(options.host, "127.", 4) != 0 && strcmp(options.host, "::1") != 0)
             mw__complain("twin", 0, "listening on %s: everyone who reaches it can use the twin",

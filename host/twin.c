@@ -124,8 +124,7 @@ static void discard(mw__twin *twin)
     free(twin);
 }
 
-int mw__twin_start(const mw__twin_options *options, mw__twin **result, mw__env *env,
-                   mw_error *error)
+int mw__twin_start(const mw__twin_options *options, mw__twin **result, mw__env *env, mw_error *error)
 {
     mw__twin *twin = calloc(1, sizeof *twin);
     if (!twin)

@@ -8,7 +8,12 @@ describe("arguments", function()
 
     setup(function()
         server = raw.start()
-        desk = mw.ooctopus { url = server:url "ok", account = 1, token = "user-secret", platform_token = "platform-secret" }
+        desk = mw.ooctopus {
+            url = server:url "ok",
+            account = 1,
+            token = "user-secret",
+            platform_token = "platform-secret",
+        }
         circuit = mw.circuit { url = server:url "ok", token = "oauth-secret" }
     end)
 
@@ -68,7 +73,8 @@ describe("arguments", function()
         { "an option of the wrong type", "contacts:get: option 'timeout' must be a number of seconds above 0",
             function() desk.contacts:get(12, nil, { timeout = "1" }) end },
         { "a time of zero", "option 'timeout' must be", function() desk.contacts:get(12, nil, { timeout = 0 }) end },
-        { "an account that is no number", "account_id", function() desk.contacts:get(12, nil, { account_id = "a/b" }) end },
+        { "an account that is no number", "account_id",
+            function() desk.contacts:get(12, nil, { account_id = "a/b" }) end },
         { "a dot for a colon", "contacts:get: call it with a colon: client.contacts:get(...)",
             function() desk.contacts.get(12) end },
         { "another module for self", "contacts:get: call it with a colon",
@@ -211,7 +217,8 @@ describe("arguments", function()
         local line = debug.getinfo(1, "l").currentline + 1
         local ok, failure = pcall(function() desk.contacts:update(12, { nmae = "x" }) end)
         assert.is_false(ok)
-        assert.matches(("args_spec.lua:%d: contacts:update: unknown field 'nmae'"):format(line), tostring(failure), 1, true)
+        local expected = ("args_spec.lua:%d: contacts:update: unknown field 'nmae'"):format(line)
+        assert.matches(expected, tostring(failure), 1, true)
         assert.equal("contacts:update", failure.operation)
         assert.equal("nmae", failure.field)
         local missing <close> = mw.ooctopus { url = server:url "status/404", account = 1, token = "user-token" }
@@ -223,7 +230,7 @@ describe("arguments", function()
             for _ in missing.contacts:each() do error "unreachable" end
         end)
         assert.is_false(ok)
-        assert.matches("^spec/args_spec.lua:%d+: contacts:list: not_found", tostring(failure):gsub("^.*spec/args", "spec/args"))
+        assert.matches("args_spec.lua:%d+: contacts:list: not_found", tostring(failure))
     end)
 end)
 
@@ -260,6 +267,9 @@ describe("mw.log", function()
         local text = pipe:read "a"
         pipe:close()
         os.remove(path)
-        assert.equal("info: one\t2\tnil\ttrue\nwarn: a\\nb\\r\\x1b[31m\\x00c\ttoken ************.\ndebug: \nerror: object\n", text)
+        assert.equal("info: one\t2\tnil\ttrue\n"
+            .. "warn: a\\nb\\r\\x1b[31m\\x00c\ttoken ************.\n"
+            .. "debug: \n"
+            .. "error: object\n", text)
     end)
 end)

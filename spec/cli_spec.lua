@@ -63,6 +63,7 @@ describe("the command line", function()
             { { "run", "spec" }, "can't run 'spec': it is a folder" },
             { { "twin", "--listen", "127.0.0.1:99999" }, "is no address" },
             { { "twin", "--data", "full" }, "no data 'full'" },
+            { { "twin", "--listen", "localhost:0" }, "can't start the twin: can't listen on 'localhost'" },
         } do
             local output, errors, code = run(case[1])
             assert.equal("", output)

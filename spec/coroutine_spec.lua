@@ -115,7 +115,9 @@ local STOCK = {
     yieldable = [[
         print(coroutine.isyieldable(), select(2, coroutine.running()))
         print(coroutine.wrap(function() return coroutine.isyieldable(), select(2, coroutine.running()) end)())
-        local co = coroutine.create(function() table.sort({ 2, 1 }, function(a, b) coroutine.yield() return a < b end) end)
+        local co = coroutine.create(function()
+            table.sort({ 2, 1 }, function(a, b) coroutine.yield() return a < b end)
+        end)
         print(coroutine.resume(co))
         print(pcall(coroutine.yield))
     ]],

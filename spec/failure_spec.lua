@@ -137,7 +137,7 @@ describe("failures", function()
         for _, behaviour in ipairs { "stall", "stall-body" } do
             it("(" .. behaviour .. ") ends a call by its timeouts", function()
                 for _, option in ipairs { "timeout", "stall_timeout" } do
-                    local client = desk(behaviour, { [option] = 0.3 })
+                    local client = desk(behaviour, { [option] = 0.6 })
                     assert.equal("unknown", failing("timeout", get, client).sent, option)
                     assert.equal("unknown", failing("ambiguous", writes.POST, client).sent, option)
                 end

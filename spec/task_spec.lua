@@ -148,6 +148,23 @@ describe("a task", function()
         assert.is_true(mw.is_error(failure, "cancelled"))
     end)
 
+    it("whose coroutine is closed by another counts as cancelled", function()
+        local co, closed
+        local task = mw.spawn(function()
+            co = coroutine.running()
+            local mark <close> = setmetatable({}, { -- luacheck: ignore
+                __close = function() closed = true end,
+            })
+            mw.sleep(60)
+        end)
+        mw.spawn(function() assert(coroutine.close(co)) end):wait()
+        local ok, failure = pcall(task.wait, task)
+        assert.is_false(ok)
+        assert.is_true(mw.is_error(failure, "cancelled"))
+        assert.is_true(closed)
+        assert.equal("cancelled", task:status())
+    end)
+
     it("refuses what can't be run or waited for", function()
         assert.is_false(pcall(mw.spawn, 12))
         assert.is_false(pcall(mw.sleep, -1))

@@ -551,6 +551,28 @@ describe("the twin's desk", function()
             assert.equal(422, (send("POST", ACCOUNT .. "/inboxes", { name = "x", channel = { type = "fax" } })))
         end)
 
+        it("leave nothing behind that can't be shown again", function()
+            local function update(body, kind)
+                return (send("PUT", ACCOUNT .. "/contacts/1", body, {
+                    api_access_token = "twin-user-token",
+                    ["content-type"] = kind or "application/json",
+                }))
+            end
+            local FORM = "application/x-www-form-urlencoded"
+            assert.equal(204, update('{"custom_attributes":{"a":' .. ('{"b":'):rep(47) .. "1" .. ("}"):rep(49)))
+            assert.equal(400, update('{"custom_attributes":{"a":' .. ('{"b":'):rep(49) .. "1" .. ("}"):rep(51)))
+            assert.equal(204, update("custom_attributes[list][]=1&custom_attributes[list][]=2", FORM))
+            assert.equal(400, update("custom_attributes[c][]=1&custom_attributes[c][d]=2", FORM))
+            assert.equal(400, update("custom_attributes[c][d]=1&custom_attributes[c][]=2", FORM))
+            assert.equal(400, update("custom_attributes=1&custom_attributes[c]=2", FORM))
+            assert.equal(400, update("custom_attributes" .. ("[a]"):rep(60) .. "=1", FORM))
+            for _, number in ipairs { "1e999", "-1e999", "NaN", "Infinity", "9223372036854775807", "1e300" } do
+                update('{"custom_attributes":{"n":' .. number .. "}}")
+                assert.equal(1, get("/contacts/1").id)
+            end
+            assert.same({ "1", "2" }, get("/contacts/1").payload.contact.custom_attributes.list)
+        end)
+
         it("never bring the twin down", function()
             local nested = ("["):rep(300) .. ("]"):rep(300)
             for _, row in ipairs(core.operations "ooctopus") do
@@ -572,6 +594,10 @@ describe("the twin's desk", function()
 end)
 
 describe("a running twin", function()
+    after_each(function()
+        assert.equal(0, core.live())
+    end)
+
     it("answers real clients of both services", function()
         local mw = require "moonwire"
         local running = twin.start { data = "demo" }

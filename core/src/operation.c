@@ -131,10 +131,14 @@ const char *mw_service_name(mw_service service)
 const char *mw_token_name(mw_token token)
 {
     switch (token) {
-    case MW_TOKEN_USER: return "user";
-    case MW_TOKEN_BOT: return "bot";
-    case MW_TOKEN_PLATFORM: return "platform";
-    case MW_TOKEN_OAUTH: return "oauth";
+    case MW_TOKEN_USER:
+        return "user";
+    case MW_TOKEN_BOT:
+        return "bot";
+    case MW_TOKEN_PLATFORM:
+        return "platform";
+    case MW_TOKEN_OAUTH:
+        return "oauth";
     }
     return "?";
 }

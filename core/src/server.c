@@ -56,11 +56,14 @@ static void stop(mw_server *server)
     mw__loop_release(server->loop);
 }
 
-/* Timers come before the wait of a turn: whoever runs the loop has to see what came in first. */
+/* Timers come before the loop sleeps: whoever waits for a request must not sleep over one that came now. */
 static void on_wake(uv_timer_t *timer)
 {
-    uv_stop(timer->loop);
-    pump(timer->data);
+    mw_server *server = timer->data;
+    server->called = false;
+    pump(server);
+    if (server->called)
+        mw_loop_wake(server->loop);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)

@@ -77,6 +77,7 @@ struct mw_server {
     unsigned open_handles;
     bool running; /* inside MHD_run, which must not be entered twice and not be freed under its own feet */
     bool dead;
+    bool called; /* the handler was, since on_wake last looked */
     mw__closer closer;
 };
 

@@ -68,10 +68,8 @@ static void on_socket(uv_poll_t *poll, int status, int events)
     act(w->transport, w->socket, action);
 }
 
-/* Timers come before the wait of a turn: whoever runs the loop has to see what ended first. */
 static void on_timeout(uv_timer_t *timer)
 {
-    uv_stop(timer->loop);
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 

@@ -303,6 +303,33 @@ TEST(pipelined_requests_wait_for_late_answers)
     end(&w);
 }
 
+static void on_guard(void *ud)
+{
+    *(bool *)ud = true;
+}
+
+TEST(a_waiting_loop_does_not_sleep_over_a_request)
+{
+    world w;
+    mw_timer *guard;
+    bool hung = false;
+    begin(&w, (mw_server_options){0});
+    w.behaviour = LATER;
+    peer p = meet(&w);
+    SAY(&w, &p, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK_INT(mw_timer_start(w.loop, 10000, on_guard, &hung, &guard), MW_OK);
+    while (w.calls < 1 && !hung)
+        mw_loop_run(w.loop, true);
+    answer_later(w.pending[0]);
+    while (w.calls < 2 && !hung)
+        mw_loop_run(w.loop, true);
+    CHECK(!hung);
+    if (!hung)
+        mw_timer_stop(guard);
+    leave(&p);
+    end(&w);
+}
+
 TEST(head_has_a_length_and_no_body)
 {
     world w;

@@ -56,11 +56,10 @@ typedef struct mw_field {
     const struct mw_field *item;   /* array: its element; NULL: anything */
     const struct mw_field *fields; /* object: the documented fields; NULL: free */
     const char *const *values;     /* the only values allowed, NULL-ended, or NULL */
-    const char *const
-        *known;          /* values known to the documents; others are sent all the same, or NULL */
-    const char *preset;  /* the documented default, for the manual; never sent, or NULL */
-    const char *format;  /* documented format ("date-time"), or NULL */
-    uint32_t max_length; /* in bytes; 0: no limit */
+    const char *const *known; /* values known to the documents; others are sent all the same, or NULL */
+    const char *preset;       /* the documented default, for the manual; never sent, or NULL */
+    const char *format;       /* documented format ("date-time"), or NULL */
+    uint32_t max_length;      /* in bytes; 0: no limit */
     bool required;
     bool nullable; /* required, and null says something (no bot); optional ones always may be null */
     bool beyond;   /* served by the platform though its documents do not list it */

@@ -7,7 +7,13 @@
 --- @return fun() close
 --- @return table<string, string> settings by the names of the environment variables
 return function(host, port, data)
-    local twin = require "moonwire.twin".start { host = host, port = port, data = data }
+    local started, twin = pcall(require "moonwire.twin".start, { host = host, port = port, data = data })
+    if not started then
+        if type(twin) == "table" then
+            twin.where = nil -- a line of the library says nothing to whoever typed the address
+        end
+        error(twin, 0)
+    end
     local desk, circuit = twin.ooctopus, twin.circuit
     return twin.close, {
         OOCTOPUS_URL = desk.url,

@@ -6,7 +6,8 @@ local url = require "moonwire.twin.url"
 
 local body = {}
 
-local MAX_DEPTH = 20 -- of bracket names: a[b][c]
+-- What is stored deeper than this could not be shown again inside an answer.
+local MAX_DEPTH = 50
 
 -- Puts one value where a name such as "template_params[name]" or "attachments[]" says.
 local function place(fields, name, value)
@@ -22,7 +23,8 @@ local function place(fields, name, value)
             at[key] = {}
         end
         at = at[key]
-        if type(at) ~= "table" or depth > MAX_DEPTH then
+        -- A table is a list (a[]=1) or an object (a[b]=1), never both.
+        if type(at) ~= "table" or depth > MAX_DEPTH or next(at) ~= nil and (inner == "") ~= (at[1] ~= nil) then
             errors.raise(400, "Bad parameter name " .. name)
         end
         key = inner == "" and #at + 1 or inner
@@ -133,6 +135,20 @@ local function read_form(text, known)
     return type_fields(fields, known)
 end
 
+local function is_deeper(value, limit)
+    if type(value) ~= "table" then
+        return false
+    elseif limit == 0 then
+        return true
+    end
+    for _, inner in pairs(value) do
+        if is_deeper(inner, limit - 1) then
+            return true
+        end
+    end
+    return false
+end
+
 local function read_json(text)
     local ok, value = pcall(core.json_decode, text)
     if not ok then
@@ -140,6 +156,8 @@ local function read_json(text)
     end
     if type(value) ~= "table" or value[1] ~= nil then
         errors.raise(400, "The JSON you submitted is not an object")
+    elseif is_deeper(value, MAX_DEPTH) then
+        errors.raise(400, "The JSON you submitted is nested too deeply")
     end
     return value
 end
