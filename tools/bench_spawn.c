@@ -1,7 +1,9 @@
 /* bench_spawn.c: how long a program takes from being started to being gone. Owns the children it starts; knows
  * nothing of what they do. One thread.
  *
- *     bench_spawn RUNS PROGRAM [ARGS...]     prints "median_us fastest_us" of RUNS runs, output thrown away */
+ *     bench_spawn RUNS PROGRAM [ARGS...]
+ *
+ * prints the microseconds of each of RUNS runs, a line each; what the program prints is thrown away. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -20,12 +22,6 @@ static int64_t now_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-    return (left > right) - (left < right);
 }
 
 /* Nanoseconds, or -1 after saying why. */
@@ -60,24 +56,18 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_spawn RUNS PROGRAM [ARGS...]\n");
         return 2;
     }
-    int64_t *times = calloc((size_t)runs, sizeof *times);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!times)
-        goto out;
     /* The first runs warm the page cache and are not counted. */
     for (long i = -5; i < runs; i++) {
         int64_t elapsed = time_run(argv + 2, &actions);
         if (elapsed < 0)
             goto out;
         if (i >= 0)
-            times[i] = elapsed;
+            printf("%.1f\n", (double)elapsed / 1000.0);
     }
-    qsort(times, (size_t)runs, sizeof *times, compare);
-    printf("%.0f %.0f\n", (double)times[runs / 2] / 1000.0, (double)times[0] / 1000.0);
     rc = EXIT_SUCCESS;
 out:
     posix_spawn_file_actions_destroy(&actions);
-    free(times);
     return rc;
 }

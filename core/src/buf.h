@@ -10,7 +10,7 @@ typedef struct mw__buf {
     size_t length;
     size_t capacity;
     size_t cap;
-    int status; /* 0, MW_TOO_LARGE or MW_MEMORY */
+    int status; /* 0, MW_TOO_LARGE, MW_MEMORY, or what a writer found wrong */
 } mw__buf;
 
 /* cap: bytes that it may hold at most. */

@@ -11,7 +11,7 @@
 static size_t on_body(char *data, size_t size, size_t count, void *ud)
 {
     (void)size;
-    mw__call *call = ud;
+    mw__call *call = ((mw__wire *)ud)->call;
     if (call->body.length == 0 && call->headers.length > 0 &&
         (uint64_t)call->headers.length <= call->max_body)
         mw__buf_reserve(&call->body, (size_t)call->headers.length);
@@ -24,7 +24,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ud)
 static size_t on_header(char *line, size_t size, size_t count, void *ud)
 {
     (void)size;
-    mw__call *call = ud;
+    mw__call *call = ((mw__wire *)ud)->call;
     if (!mw__headers_line(&call->headers, line, count))
         return CURL_WRITEFUNC_ERROR;
     if (call->headers.length > 0 && (uint64_t)call->headers.length > call->max_body) {
@@ -42,7 +42,7 @@ static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
     (void)local_ip;
     (void)port;
     (void)local_port;
-    mw__call *call = ud;
+    mw__call *call = ((mw__wire *)ud)->call;
     if (call->hop_sends > 0 && !mw__request_idempotent(call->request)) {
         call->sent_twice = true;
         return CURL_PREREQFUNC_ABORT;
@@ -54,9 +54,9 @@ static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
 }
 
 /* What is the same for all calls of a client is set once a handle. */
-static void set_up(mw__call *call, const mw_client *client)
+static void set_up(mw__wire *wire, const mw_client *client)
 {
-    CURL *easy = call->transfer.easy;
+    CURL *easy = wire->transfer.easy;
     SET(easy, CURLOPT_NOSIGNAL, 1L);
     SET(easy, CURLOPT_NOPROGRESS, 1L);
     SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -78,67 +78,81 @@ static void set_up(mw__call *call, const mw_client *client)
     if (!client->proxy_from_env)
         SET(easy, CURLOPT_NOPROXY, "");
     SET(easy, CURLOPT_WRITEFUNCTION, on_body);
-    SET(easy, CURLOPT_WRITEDATA, call);
+    SET(easy, CURLOPT_WRITEDATA, wire);
     SET(easy, CURLOPT_HEADERFUNCTION, on_header);
-    SET(easy, CURLOPT_HEADERDATA, call);
+    SET(easy, CURLOPT_HEADERDATA, wire);
     SET(easy, CURLOPT_PREREQFUNCTION, on_send);
-    SET(easy, CURLOPT_PREREQDATA, call);
-    SET(easy, CURLOPT_ERRORBUFFER, call->trouble);
+    SET(easy, CURLOPT_PREREQDATA, wire);
+    SET(easy, CURLOPT_ERRORBUFFER, wire->trouble);
 }
 
-mw__call *mw__call_new(mw_client *client)
+static mw__wire *take_wire(mw_client *client)
 {
-    mw__call *call = client->spares;
-    if (call) {
-        client->spares = call->next;
-    } else {
-        call = calloc(1, sizeof *call);
-        if (!call)
-            return NULL;
-        call->transfer.easy = mw__curl->easy_init();
-        if (!call->transfer.easy) {
-            free(call);
-            return NULL;
-        }
-        set_up(call, client);
+    mw__wire *wire = client->wires;
+    if (wire) {
+        client->wires = wire->next;
+        return wire;
     }
-    call->client = client;
-    return call;
+    wire = calloc(1, sizeof *wire);
+    if (!wire)
+        return NULL;
+    wire->transfer.on_done = mw__wire_done;
+    wire->transfer.easy = mw__curl->easy_init();
+    if (!wire->transfer.easy) {
+        free(wire);
+        return NULL;
+    }
+    set_up(wire, client);
+    return wire;
 }
 
-void mw__call_reset(mw__call *call)
+void mw__wire_free(mw__wire *wire)
 {
-    CURL *easy = call->transfer.easy;
-    SET(easy, CURLOPT_HTTPHEADER, NULL);
-    SET(easy, CURLOPT_POSTFIELDS, NULL);
+    mw__curl->easy_cleanup(wire->transfer.easy);
+    free(wire);
+}
+
+void mw__call_rest(mw__call *call)
+{
+    mw__wire *wire = call->wire;
+    if (!wire)
+        return;
+    SET(wire->transfer.easy, CURLOPT_HTTPHEADER, NULL);
+    SET(wire->transfer.easy, CURLOPT_POSTFIELDS, NULL);
     if (call->mime) {
-        SET(easy, CURLOPT_MIMEPOST, NULL);
+        SET(wire->transfer.easy, CURLOPT_MIMEPOST, NULL);
         mw__curl->mime_free(call->mime);
+        call->mime = NULL;
     }
-    mw__buf_free(&call->body);
-    mw__headers_free(&call->headers);
-    mw_request_free(call->request);
-    *call = (mw__call){.transfer.easy = easy};
+    wire->call = NULL;
+    wire->next = call->client->wires;
+    call->client->wires = wire;
+    call->wire = NULL;
 }
 
-void mw__call_destroy(mw__call *call)
-{
-    mw__call_reset(call);
-    mw__curl->easy_cleanup(call->transfer.easy);
-    free(call);
-}
-
+/* Sends what was there when the request was made: a file that has grown since would spill into the next request on
+ * the connection. */
 static size_t read_file(char *buffer, size_t size, size_t count, void *ud)
 {
-    const mw__part *part = ud;
-    ssize_t n = read(part->fd, buffer, size * count);
-    return n < 0 ? CURL_READFUNC_ABORT : (size_t)n;
+    mw__part *part = ud;
+    uint64_t left = part->size - part->offset;
+    size_t room = size * count;
+    if (left == 0)
+        return 0;
+    ssize_t n = pread(part->fd, buffer, left < room ? (size_t)left : room, (off_t)part->offset);
+    if (n <= 0)
+        return CURL_READFUNC_ABORT; /* it has shrunk */
+    part->offset += (uint64_t)n;
+    return (size_t)n;
 }
 
 static int seek_file(void *ud, curl_off_t offset, int origin)
 {
-    const mw__part *part = ud;
-    return lseek(part->fd, (off_t)offset, origin) < 0 ? CURL_SEEKFUNC_FAIL : CURL_SEEKFUNC_OK;
+    mw__part *part = ud;
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > part->size)
+        return CURL_SEEKFUNC_FAIL;
+    part->offset = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
 }
 
 static bool add_part(curl_mime *mime, mw__part *part)
@@ -157,7 +171,7 @@ static bool add_part(curl_mime *mime, mw__part *part)
 
 static int set_parts(mw__call *call)
 {
-    CURL *easy = call->transfer.easy;
+    CURL *easy = call->wire->transfer.easy;
     call->mime = mw__curl->mime_init(easy);
     if (!call->mime)
         return MW_MEMORY;
@@ -172,7 +186,7 @@ static int set_parts(mw__call *call)
 
 static int set_body(mw__call *call)
 {
-    CURL *easy = call->transfer.easy;
+    CURL *easy = call->wire->transfer.easy;
     const mw_request *request = call->request;
     bool wants_body =
         request->verb == MW_POST || request->verb == MW_PUT || request->verb == MW_PATCH;
@@ -241,7 +255,7 @@ static int set_headers(mw__call *call)
         *list = make_headers(client, kind, content);
     if (!*list)
         return MW_MEMORY;
-    SET(call->transfer.easy, CURLOPT_HTTPHEADER, *list);
+    SET(call->wire->transfer.easy, CURLOPT_HTTPHEADER, *list);
     return MW_OK;
 }
 
@@ -249,8 +263,10 @@ static void set_limits(mw__call *call)
 {
     const mw_client *client = call->client;
     const mw_call_options *own = &call->request->options;
-    CURL *easy = call->transfer.easy;
+    CURL *easy = call->wire->transfer.easy;
     uint32_t stall = own->stall_timeout_ms ? own->stall_timeout_ms : client->stall_timeout_ms;
+    if (!own->stall_timeout_ms && own->timeout_ms > stall)
+        stall = own->timeout_ms; /* who allows a slow answer more time means it */
     uint32_t connect =
         own->connect_timeout_ms ? own->connect_timeout_ms : client->connect_timeout_ms;
     SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect);
@@ -277,7 +293,7 @@ static int set_url(mw__call *call, const char *url, mw_error *error)
                           mw_request_name(call->request));
         goto out;
     }
-    rc = SET(call->transfer.easy, CURLOPT_URL, url) == CURLE_OK ? MW_OK : MW_MEMORY;
+    rc = SET(call->wire->transfer.easy, CURLOPT_URL, url) == CURLE_OK ? MW_OK : MW_MEMORY;
 out:
     mw__curl->free(sent);
     mw__curl->url_cleanup(parsed);
@@ -292,20 +308,25 @@ int mw__call_send(mw__call *call, const char *url, mw_error *error)
     const mw_call_options *own = &call->request->options;
     int64_t timeout = own->timeout_ms ? own->timeout_ms : call->client->timeout_ms;
     int64_t spent = (mw_loop_now(call->client->loop) - call->started_us) / 1000;
-    SET(call->transfer.easy, CURLOPT_TIMEOUT_MS, (long)(timeout > spent ? timeout - spent : 1));
+    SET(call->wire->transfer.easy, CURLOPT_TIMEOUT_MS,
+        (long)(timeout > spent ? timeout - spent : 1));
     mw__buf_free(&call->body);
     mw__buf_init(&call->body, call->max_body);
     mw__headers_free(&call->headers);
     mw__headers_init(&call->headers);
-    call->trouble[0] = '\0';
+    call->wire->trouble[0] = '\0';
     call->hop_sends = 0;
-    return mw__transport_add(mw__transport_of(call->client->loop), &call->transfer);
+    return mw__transport_add(mw__transport_of(call->client->loop), &call->wire->transfer);
 }
 
 int mw__call_start(mw__call *call, mw_error *error)
 {
     const mw_client *client = call->client;
     call->started_us = mw_loop_now(client->loop);
+    call->wire = take_wire(call->client);
+    if (!call->wire)
+        return MW_MEMORY;
+    call->wire->call = call;
     set_limits(call);
     int rc = set_headers(call);
     if (rc == MW_OK)

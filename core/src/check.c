@@ -13,19 +13,6 @@ enum { WHERE = 96 };
 static int check_value(const mw__check *check, const mw_field *field, const mw_value *value,
                        const char *where, bool nested);
 
-bool mw__is_integer_text(const char *text, size_t length)
-{
-    size_t i = length > 0 && text[0] == '-' ? 1 : 0;
-    size_t digits = length - i;
-    if (digits == 0 || digits > 19 || (text[i] == '0' && length > 1))
-        return false;
-    for (; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-    }
-    return true;
-}
-
 void mw__describe(const mw_value *value, char *text, size_t size)
 {
     switch (value->type) {
@@ -208,6 +195,10 @@ static int check_value(const mw__check *check, const mw_field *field, const mw_v
         return mw_error_set(check->error, MW_INVALID, where, "%s: '%s' must be %s, not %s",
                             check->operation, where, wanted(field->type), got);
     }
+    if (value->type == MW_V_STRING && field->type != MW_T_FILE &&
+        !mw__is_utf8(value->as.string, value->length))
+        return mw_error_set(check->error, MW_INVALID, where, "%s: '%s' is not valid UTF-8",
+                            check->operation, where);
     if (field->max_length > 0 && value->type == MW_V_STRING && value->length > field->max_length)
         return mw_error_set(check->error, MW_INVALID, where, "%s: '%s' is longer than %u bytes",
                             check->operation, where, (unsigned)field->max_length);

@@ -16,9 +16,6 @@ typedef struct mw__check {
 /* Checks one top-level parameter. MW_OK or MW_INVALID. */
 int mw__check_field(const mw__check *check, const mw_field *field, const mw_value *value);
 
-/* Whether a string is an integer in the one way that JSON writes it: "12", "-3", not "012", "+1", "1e3". */
-bool mw__is_integer_text(const char *text, size_t length);
-
 /* "a string", "the integer 42": for messages. */
 void mw__describe(const mw_value *value, char *text, size_t size);
 

@@ -1,10 +1,11 @@
 /* client.c: owns the making of a client: its options, checked and copied. Must not know calls.
  * Loop's thread. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
 #include "client_private.h"
+#include "json.h"
 #include "mw/version.h"
 #include "urlencode.h"
 
@@ -57,7 +58,13 @@ static int split_url(mw_client *client, CURLU *url, mw_error *error)
         length--;
     client->prefix = strndup(path, length);
     client->origin = strndup(whole, strlen(whole) - 1);
-    rc = client->prefix && client->origin ? MW_OK : MW_MEMORY;
+    if (!client->prefix || !client->origin)
+        goto out;
+    size_t size = strlen(client->origin) + strlen(client->prefix) + 1;
+    client->url = malloc(size);
+    if (client->url)
+        snprintf(client->url, size, "%s%s", client->origin, client->prefix);
+    rc = client->url ? MW_OK : MW_MEMORY;
 out:
     mw__curl->free(path);
     mw__curl->free(whole);
@@ -66,6 +73,8 @@ out:
 
 static int take_url(mw_client *client, const char *text, mw_error *error)
 {
+    if (!text && client->upstream)
+        return refuse(error, "url", "is needed: upstream Chatwoot has no public address of its own");
     if (!text)
         text = public_urls[client->gate.service];
     CURLU *url = mw__curl->url();
@@ -143,13 +152,46 @@ static int take_text(char **to, const char *text)
     return *to ? MW_OK : MW_MEMORY;
 }
 
-static int take_proxy(mw_client *client, const char *proxy)
+/* The password of a proxy is a secret of the loop like a token, in both forms in which libcurl may show it. */
+static int keep_proxy_secret(mw_client *client, CURLU *url)
+{
+    static const unsigned forms[] = {0, CURLU_URLDECODE};
+    int rc = MW_OK;
+    for (size_t i = 0; i < 2 && rc == MW_OK; i++) {
+        char *text = NULL;
+        if (mw__curl->url_get(url, CURLUPART_PASSWORD, &text, forms[i]) == CURLUE_OK)
+            rc = mw__loop_add_secret(client->loop, text);
+        mw__curl->free(text);
+    }
+    return rc;
+}
+
+static int take_proxy(mw_client *client, const char *proxy, mw_error *error)
 {
     if (!proxy && strncmp(client->origin, "https:", 6) == 0) {
         proxy = getenv("HTTPS_PROXY");
         client->proxy_from_env = proxy && proxy[0];
     }
-    return proxy && proxy[0] ? take_text(&client->proxy, proxy) : MW_OK;
+    if (!proxy || !proxy[0])
+        return MW_OK;
+    CURLU *url = mw__curl->url();
+    char *scheme = NULL;
+    int rc = MW_MEMORY;
+    if (url) {
+        unsigned flags = CURLU_DEFAULT_SCHEME | CURLU_NON_SUPPORT_SCHEME;
+        bool good =
+            header_text(proxy, false) &&
+            mw__curl->url_set(url, CURLUPART_URL, proxy, flags) == CURLUE_OK &&
+            mw__curl->url_get(url, CURLUPART_SCHEME, &scheme, CURLU_DEFAULT_SCHEME) == CURLUE_OK &&
+            (strncmp(scheme, "http", 4) == 0 || strncmp(scheme, "socks", 5) == 0);
+        rc = good ? keep_proxy_secret(client, url) : MW_INVALID;
+        if (rc == MW_INVALID) /* without showing it: it may hold a password */
+            refuse(error, client->proxy_from_env ? "HTTPS_PROXY" : "proxy",
+                   "is no address of an http, https or socks proxy");
+    }
+    mw__curl->free(scheme);
+    mw__curl->url_cleanup(url);
+    return rc == MW_OK ? take_text(&client->proxy, proxy) : rc;
 }
 
 static int take_options(mw_client *client, const mw_client_options *options, mw_error *error)
@@ -159,6 +201,7 @@ static int take_options(mw_client *client, const mw_client_options *options, mw_
         return refuse(error, "account", "must be an account id, a whole number");
     if (!header_text(agent, true))
         return refuse(error, "user_agent", "holds control characters");
+    client->upstream = options->paths == MW_PATHS_UPSTREAM;
     int rc = take_url(client, options->url, error);
     if (rc == MW_OK)
         rc = take_tokens(client, options, error);
@@ -169,10 +212,9 @@ static int take_options(mw_client *client, const mw_client_options *options, mw_
     if (rc == MW_OK)
         rc = take_text(&client->ca_file, options->ca_file);
     if (rc == MW_OK)
-        rc = take_proxy(client, options->proxy);
+        rc = take_proxy(client, options->proxy, error);
     client->insecure = options->insecure;
     client->read_only = options->read_only;
-    client->upstream = options->paths == MW_PATHS_UPSTREAM;
     client->max_calls = options->max_calls;
     client->max_body = options->max_body ? options->max_body : DEFAULT_MAX_BODY;
     client->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
@@ -211,6 +253,11 @@ int mw_client_new(mw_loop *loop, const mw_client_options *options, mw_client **o
 mw_gate *mw_client_gate(mw_client *client)
 {
     return &client->gate;
+}
+
+const char *mw_client_url(const mw_client *client)
+{
+    return client->url;
 }
 
 const char *mw_client_transport(void)

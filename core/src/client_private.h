@@ -15,9 +15,19 @@
 
 typedef struct mw__call mw__call;
 
+/* An easy handle that is set up for its client. A call has one while it is on the wire. */
+typedef struct mw__wire mw__wire;
+struct mw__wire {
+    mw__transfer transfer;
+    mw__call *call;
+    mw__wire *next; /* in client->wires while it rests */
+    char trouble[CURL_ERROR_SIZE];
+};
+
 struct mw_client {
     mw_gate gate;  /* first: a gate of this kind is its client */
     mw_loop *loop; /* NULL once the loop has gone */
+    char *url;     /* origin and prefix */
     char *origin;  /* "https://host:port" */
     char *prefix;  /* path of the base URL without its trailing '/', "" for none */
     char *account;
@@ -45,31 +55,29 @@ struct mw_client {
     uint32_t running;
     uint64_t submitted;
     mw_call_id last_id;
-    mw__call *spares; /* ended calls with an easy handle set up for this client */
+    mw__wire *wires; /* at rest */
     mw__closer closer;
 };
 
 typedef enum mw__call_state { MW_CALL_WAITING, MW_CALL_RUNNING, MW_CALL_ENDING } mw__call_state;
 
 struct mw__call {
-    mw__transfer transfer;
     mw_client *client;
+    mw__wire *wire; /* from start to end */
     mw_request *request;
     mw_answer_fn done;
     void *ud;
     mw_call_id id;
     mw__call_state state;
-    mw__call *next; /* in client->calls or client->spares */
+    mw__call *next; /* in client->calls */
     mw__call **prev;
     mw__call *next_waiting;
     mw__post post; /* delivers an end that came outside of the loop */
     int post_code;
+    char *problem; /* why it could not start, or NULL */
     curl_mime *mime;
     mw__buf body;
     mw__headers headers;
-    char url[2048]; /* redacted, for messages */
-    char message[640];
-    char trouble[CURL_ERROR_SIZE];
     unsigned token;     /* the kind that is sent, 0 for none */
     uint32_t sends;     /* times the request began to go out */
     uint32_t hop_sends; /* of it, since the last redirect */
@@ -81,14 +89,14 @@ struct mw__call {
     int64_t started_us;
 };
 
-/* call.c */
-mw__call *mw__call_new(mw_client *client); /* with an easy handle ready; NULL when out of memory */
+/* call.c: puts a call on the wire, and takes it off again (twice is fine). */
 int mw__call_start(mw__call *call, mw_error *error);
 int mw__call_send(mw__call *call, const char *url, mw_error *error); /* also for a redirect */
-void mw__call_reset(mw__call *call);
-void mw__call_destroy(mw__call *call);
+void mw__call_rest(mw__call *call);
+void mw__wire_done(mw__transfer *transfer, CURLcode result); /* local_gate.c: its end */
+void mw__wire_free(mw__wire *wire);
 
-/* outcome.c: fills `answer` from what libcurl said and calls `done`. */
+/* outcome.c: makes the answer, of what libcurl said or of an end that came otherwise, and calls `done`. */
 void mw__call_answer(mw__call *call, CURLcode result);
 void mw__call_fail(mw__call *call, int code, const char *message);
 
@@ -101,5 +109,8 @@ void mw__client_open(mw_client *client);
 
 /* Overwrites the values of query parameters that look secret, in place. */
 void mw__redact_url(char *url);
+
+/* Makes a text that came from a server fit to be shown: controls, C1 ones too, become spaces. */
+void mw__clean_text(char *text);
 
 #endif

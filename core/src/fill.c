@@ -7,6 +7,17 @@
 #include "maker.h"
 #include "urlencode.h"
 
+static bool is_call_option(const char *name)
+{
+    static const char *const names[] = {"timeout",  "connect_timeout", "stall_timeout",
+                                        "max_body", "account_id",      "unchecked"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int unknown_field(const mw__maker *make, const mw_member *member)
 {
     const char *names[2 * MW_MAX_FIELDS + 1];
@@ -22,6 +33,11 @@ static int unknown_field(const mw__maker *make, const mw_member *member)
         }
     }
     names[count] = NULL;
+    if (is_call_option(member->name))
+        return mw_error_set(make->error, MW_INVALID, member->name,
+                            "%s: '%s' is an option of the call: it goes into a second table, behind "
+                            "the parameters",
+                            make->request->name, member->name);
     const char *near = mw_closest(member->name, names);
     if (near)
         return mw_error_set(make->error, MW_INVALID, member->name,
@@ -124,6 +140,22 @@ static bool flat(const mw_value *value)
     return true;
 }
 
+/* What the row knows goes where it is checked; and no name may be cut short on its way. */
+static int check_extra_name(const mw__maker *make, const mw_member *member)
+{
+    const mw_operation *operation = make->operation;
+    if (strlen(member->name) != member->name_length || member->name_length == 0)
+        return mw_error_set(make->error, MW_INVALID, "extra",
+                            "%s: a name in 'extra' is empty or holds a NUL byte",
+                            make->request->name);
+    if (mw__field_find(operation->query, member->name, member->name_length) ||
+        mw__field_find(operation->fields, member->name, member->name_length))
+        return mw_error_set(make->error, MW_INVALID, member->name,
+                            "%s: '%s' is a documented field: give it beside 'extra', not in it",
+                            make->request->name, member->name);
+    return MW_OK;
+}
+
 static int add_extra(mw__maker *make)
 {
     const mw_value *extra = make->extra;
@@ -134,7 +166,9 @@ static int add_extra(mw__maker *make)
                             "%s: 'extra' must be a table of named fields", make->request->name);
     for (size_t i = 0; i < extra->length; i++) {
         const mw_member *member = &extra->as.members[i];
-        int rc = MW_OK;
+        int rc = check_extra_name(make, member);
+        if (rc != MW_OK)
+            return rc;
         if (make->operation->body != MW_BODY_JSON && !flat(&member->value))
             rc = mw_error_set(
                 make->error, MW_INVALID, member->name,

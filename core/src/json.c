@@ -19,6 +19,54 @@ const mw_field *mw__field_find(const mw_field *fields, const char *name, size_t 
     return NULL;
 }
 
+/* The bytes that follow a lead byte; 0 for ASCII, -1 for what leads nothing. The bounds of the first that follows come
+ * along (Unicode's table 3-7). */
+static int followers(unsigned char lead, unsigned char *low, unsigned char *high)
+{
+    *low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    *high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (lead < 0x80)
+        return 0;
+    if (lead >= 0xC2 && lead <= 0xDF)
+        return 1;
+    if (lead >= 0xE0 && lead <= 0xEF)
+        return 2;
+    return lead >= 0xF0 && lead <= 0xF4 ? 3 : -1;
+}
+
+bool mw__is_utf8(const char *text, size_t length)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    const unsigned char *end = c + length;
+    while (c < end) {
+        unsigned char low;
+        unsigned char high;
+        int more = followers(*c++, &low, &high);
+        if (more < 0 || end - c < more)
+            return false;
+        for (; more > 0; more--, c++) {
+            if (*c < low || *c > high)
+                return false;
+            low = 0x80;
+            high = 0xBF;
+        }
+    }
+    return true;
+}
+
+bool mw__is_integer_text(const char *text, size_t length)
+{
+    size_t i = length > 0 && text[0] == '-' ? 1 : 0;
+    size_t digits = length - i;
+    if (digits == 0 || digits > 19 || (text[i] == '0' && length > 1))
+        return false;
+    for (; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+    }
+    return true;
+}
+
 bool mw__whole_number(double number, int64_t *integer)
 {
     if (!(fabs(number) <= 9007199254740992.0) || number != floor(number))
@@ -112,6 +160,8 @@ static int write_object(mw__buf *buf, const mw_value *value, const mw_field *fie
         const mw_member *member = &value->as.members[i];
         if (i > 0)
             mw__buf_putc(buf, ',');
+        if (!mw__is_utf8(member->name, member->name_length))
+            return mw_error_set(error, MW_INVALID, NULL, "a key is not valid UTF-8");
         mw__json_string(buf, member->name, member->name_length);
         mw__buf_putc(buf, ':');
         const mw_field *known =
@@ -124,9 +174,12 @@ static int write_object(mw__buf *buf, const mw_value *value, const mw_field *fie
 }
 
 /* An id goes out in its documented type: a string of digits as a number, an integer as a string. */
-static int write_string(mw__buf *buf, const mw_value *value, const mw_field *field)
+static int write_string(mw__buf *buf, const mw_value *value, const mw_field *field, mw_error *error)
 {
-    if (field && (field->type == MW_T_INTEGER || field->type == MW_T_NUMBER))
+    if (!mw__is_utf8(value->as.string, value->length))
+        return mw_error_set(error, MW_INVALID, NULL, "a string is not valid UTF-8");
+    bool number = field && (field->type == MW_T_INTEGER || field->type == MW_T_NUMBER);
+    if (number && mw__is_integer_text(value->as.string, value->length))
         return mw__buf_append(buf, value->as.string, value->length);
     mw__json_string(buf, value->as.string, value->length);
     return buf->status;
@@ -169,7 +222,7 @@ static int write_value(mw__buf *buf, const mw_value *value, const mw_field *fiel
     case MW_V_NUMBER:
         return write_number(buf, value->as.number, field, error);
     case MW_V_STRING:
-        return write_string(buf, value, field);
+        return write_string(buf, value, field, error);
     case MW_V_ARRAY:
         return write_array(buf, value, field, depth, error);
     case MW_V_OBJECT:

@@ -18,6 +18,12 @@ void mw__json_number(mw__buf *buf, double number);
 /* The decimal text of an integer. */
 void mw__json_integer(mw__buf *buf, int64_t integer);
 
+/* Whether a string is UTF-8: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
+bool mw__is_utf8(const char *text, size_t length);
+
+/* Whether a string is an integer in the one way that JSON writes it: "12", "-3", not "012", "+1", "1e3". */
+bool mw__is_integer_text(const char *text, size_t length);
+
 /* Whether a number is an integer that a double holds exactly; then `*integer` is it. */
 bool mw__whole_number(double number, int64_t *integer);
 

@@ -26,10 +26,10 @@ static void unlink_call(mw__call *call)
 
 static void free_client_memory(mw_client *client)
 {
-    while (client->spares) {
-        mw__call *spare = client->spares;
-        client->spares = spare->next;
-        mw__call_destroy(spare);
+    while (client->wires) {
+        mw__wire *wire = client->wires;
+        client->wires = wire->next;
+        mw__wire_free(wire);
     }
     for (size_t k = 0; k <= MW_TOKEN_KINDS; k++) {
         for (size_t c = 0; c < MW_CONTENT_TYPES; c++)
@@ -40,6 +40,7 @@ static void free_client_memory(mw_client *client)
             explicit_bzero(client->tokens[k], strlen(client->tokens[k]));
         free(client->tokens[k]);
     }
+    free(client->url);
     free(client->origin);
     free(client->prefix);
     free(client->account);
@@ -49,16 +50,24 @@ static void free_client_memory(mw_client *client)
     free(client);
 }
 
-/* The call has had its answer: its handle serves the next one. */
+static void free_call(mw__call *call)
+{
+    mw__call_rest(call);
+    mw__buf_free(&call->body);
+    mw__headers_free(&call->headers);
+    mw_request_free(call->request);
+    free(call->problem);
+    free(call);
+}
+
+/* The call has had its answer. */
 static void retire(mw__call *call)
 {
     mw_client *client = call->client;
     unlink_call(call);
     if (client->loop)
         mw__loop_release(client->loop);
-    mw__call_reset(call);
-    call->next = client->spares;
-    client->spares = call;
+    free_call(call);
     if (client->calls) {
         start_next(client);
         return;
@@ -72,10 +81,8 @@ static void retire(mw__call *call)
 static void on_post(mw__post *post)
 {
     mw__call *call = (mw__call *)(void *)((char *)post - offsetof(mw__call, post));
-    if (call->message[0] == '\0')
-        mw__call_fail(call, call->post_code, mw_err_text(call->post_code));
-    else
-        mw__call_fail(call, call->post_code, call->message);
+    mw__call_fail(call, call->post_code,
+                  call->problem ? call->problem : mw_err_text(call->post_code));
     retire(call);
 }
 
@@ -85,7 +92,7 @@ static void end_later(mw__call *call, int code)
     if (call->state == MW_CALL_ENDING)
         return;
     if (call->state == MW_CALL_RUNNING) {
-        mw__transport_remove(mw__loop_transport(call->client->loop), &call->transfer);
+        mw__transport_remove(mw__loop_transport(call->client->loop), &call->wire->transfer);
         call->client->running--;
     }
     call->state = MW_CALL_ENDING;
@@ -94,9 +101,9 @@ static void end_later(mw__call *call, int code)
     mw__loop_post(call->client->loop, &call->post);
 }
 
-static void on_done(mw__transfer *transfer, CURLcode result)
+void mw__wire_done(mw__transfer *transfer, CURLcode result)
 {
-    mw__call *call = (mw__call *)(void *)((char *)transfer - offsetof(mw__call, transfer));
+    mw__call *call = ((mw__wire *)(void *)transfer)->call;
     char *url = NULL;
     if (mw__headers_list(&call->headers) != MW_OK)
         result = CURLE_OUT_OF_MEMORY;
@@ -123,7 +130,7 @@ static void start(mw__call *call)
         call->client->running++;
         return;
     }
-    memcpy(call->message, error.message, sizeof call->message);
+    call->problem = error.message[0] ? strdup(error.message) : NULL;
     end_later(call, rc);
 }
 
@@ -189,8 +196,7 @@ static int admit(mw_client *client, const mw_request *request, unsigned *token, 
                             request->name, mw_service_name(request->service),
                             mw_service_name(client->gate.service));
     if (client->read_only && mw__request_mutates(request))
-        return mw_error_set(error, MW_DENIED, NULL, "%s: denied, the client is read-only",
-                            request->name);
+        return mw_error_set(error, MW_DENIED, NULL, "%s: the client is read-only", request->name);
     if (client->max_calls > 0 && client->submitted >= client->max_calls)
         return mw_error_set(error, MW_BUDGET, NULL, "%s: the budget of %" PRIu64 " calls is used up",
                             request->name, client->max_calls);
@@ -211,11 +217,11 @@ static int submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *u
     int rc = admit(client, request, &token, error);
     if (rc != MW_OK)
         return rc;
-    mw__call *call = mw__call_new(client);
+    mw__call *call = calloc(1, sizeof *call);
     if (!call)
         return mw_error_set(error, MW_MEMORY, NULL, "%s: out of memory", request->name);
     client->submitted++;
-    call->transfer.on_done = on_done;
+    call->client = client;
     call->request = request;
     call->done = done;
     call->ud = ud;
@@ -227,7 +233,8 @@ static int submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *u
     mw__loop_hold(client->loop);
     *client->waiting_end = call;
     client->waiting_end = &call->next_waiting;
-    *id = call->id;
+    if (id)
+        *id = call->id;
     start_next(client);
     return MW_OK;
 }

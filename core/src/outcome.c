@@ -63,57 +63,71 @@ static mw_sent sent(const mw__call *call, CURLcode result)
     if (result == CURLE_OK)
         return MW_SENT_ANSWERED;
     long bytes = 0;
-    mw__curl->easy_getinfo(call->transfer.easy, CURLINFO_REQUEST_SIZE, &bytes);
+    mw__curl->easy_getinfo(call->wire->transfer.easy, CURLINFO_REQUEST_SIZE, &bytes);
     return call->sends == 0 || (bytes == 0 && call->sends == 1) ? MW_SENT_NOT : MW_SENT_UNKNOWN;
 }
 
-static void explain_timeout(mw__call *call)
+enum { MESSAGE = 640, SHOWN_URL = 2048, SHOWN_LOCATION = 300 };
+
+static void explain_timeout(const mw__call *call, char *text)
 {
     const mw_call_options *own = &call->request->options;
     uint32_t total = own->timeout_ms ? own->timeout_ms : call->client->timeout_ms;
     int64_t spent = (mw_loop_now(call->client->loop) - call->started_us) / 1000;
+    double seconds = (double)spent / 1000;
     if (call->sends == 0)
-        snprintf(call->message, sizeof call->message, "not connected after %.1f s",
-                 (double)spent / 1000);
+        snprintf(text, MESSAGE, "not connected after %.1f s", seconds);
     else if (spent + 50 >= total)
-        snprintf(call->message, sizeof call->message, "no whole answer after %.1f s",
-                 (double)spent / 1000);
+        snprintf(text, MESSAGE, "no whole answer after %.1f s", seconds);
     else
-        snprintf(call->message, sizeof call->message, "the answer stalled; given up after %.1f s",
-                 (double)spent / 1000);
+        snprintf(text, MESSAGE, "the answer stalled; given up after %.1f s", seconds);
 }
 
-static void explain_result(mw__call *call, CURLcode result, int code)
+static void explain_result(const mw__call *call, CURLcode result, int code, char *text)
 {
-    char *text = call->message;
-    size_t size = sizeof call->message;
-    const char *detail = call->trouble[0] ? call->trouble : mw__curl->easy_strerror(result);
+    const char *detail = call->wire->trouble;
     if (call->body_too_large)
-        snprintf(text, size, "the body is larger than %llu bytes (max_body raises the limit)",
+        snprintf(text, MESSAGE, "the body is larger than %llu bytes (max_body raises the limit)",
                  (unsigned long long)call->max_body);
     else if (code == MW_TOO_LARGE)
-        snprintf(text, size, "headers and trailers are larger than %u bytes", MW_MAX_HEADERS);
+        snprintf(text, MESSAGE, "headers and trailers are larger than %u bytes", MW_MAX_HEADERS);
     else if (call->headers.trouble == MW_HEADERS_BAD_LENGTH)
-        snprintf(text, size, "the answer's Content-Length is no usable number");
+        snprintf(text, MESSAGE, "the answer's Content-Length is no usable number");
     else if (call->sent_twice)
-        snprintf(text, size, "the connection died before the answer");
+        snprintf(text, MESSAGE, "the connection died before the answer");
     else if (result == CURLE_ABORTED_BY_CALLBACK)
-        snprintf(text, size, "a file could not be read to its end");
+        snprintf(text, MESSAGE, "a file that was to be sent could not be read to its end");
     else if (code == MW_TIMEOUT)
-        explain_timeout(call);
+        explain_timeout(call, text);
     else
-        snprintf(text, size, "%s", detail);
+        snprintf(text, MESSAGE, "%s", detail[0] ? detail : mw__curl->easy_strerror(result));
 }
 
-static void explain_status(mw__call *call, long status)
+static const char *documented(const mw_request *request, long status)
+{
+    const mw_response *response = request->operation ? request->operation->responses : NULL;
+    for (; response && response->status; response++) {
+        if (response->status == status)
+            return response->meaning;
+    }
+    return "";
+}
+
+static void explain_status(const mw__call *call, long status, char *text)
 {
     const char *location = mw__headers_get(&call->headers, "location");
-    if (status >= 300 && status < 400 && location)
-        snprintf(call->message, sizeof call->message,
-                 "the server redirects to %.300s, which is not followed; check the base URL",
-                 location);
-    else
-        snprintf(call->message, sizeof call->message, "the server answered %ld", status);
+    const char *meaning = documented(call->request, status);
+    if (status >= 300 && status < 400 && location) {
+        char shown[SHOWN_LOCATION];
+        snprintf(shown, sizeof shown, "%s", location);
+        mw__redact_url(shown);
+        snprintf(text, MESSAGE,
+                 "the server redirects to %s, which is not followed; check the base URL", shown);
+    } else if (meaning[0]) {
+        snprintf(text, MESSAGE, "the server answered %ld: %s", status, meaning);
+    } else {
+        snprintf(text, MESSAGE, "the server answered %ld", status);
+    }
 }
 
 /* Seconds, or a date by the server's own clock where it gives one. */
@@ -134,56 +148,54 @@ static double retry_after(const mw__headers *headers)
     return then > now ? difftime(then, now) : 0;
 }
 
-static void show_url(mw__call *call)
+/* Hands the answer over; `text` is the message. */
+static void deliver(mw__call *call, mw_answer *answer, char *text)
 {
-    char *url = NULL;
-    mw__curl->easy_getinfo(call->transfer.easy, CURLINFO_EFFECTIVE_URL, &url);
-    snprintf(call->url, sizeof call->url, "%s", url ? url : "");
-    mw__redact_url(call->url);
-    mw_loop_redact(call->client->loop, call->url);
-}
-
-static void deliver(mw__call *call, mw_answer *answer)
-{
-    const mw_client *client = call->client;
-    int64_t now = client->loop ? mw_loop_now(client->loop) : call->submitted_us;
+    mw_loop *loop = call->client->loop;
+    char url[SHOWN_URL] = "";
+    char *effective = NULL;
+    if (call->wire)
+        mw__curl->easy_getinfo(call->wire->transfer.easy, CURLINFO_EFFECTIVE_URL, &effective);
+    if (effective) {
+        snprintf(url, sizeof url, "%s", effective);
+        mw__redact_url(url);
+        mw_loop_redact(loop, url);
+    }
+    mw__clean_text(text);
+    mw_loop_redact(loop, text);
+    int64_t now = mw_loop_now(loop);
+    uint32_t tries = call->sends > call->redirects ? call->sends - call->redirects : 0;
     answer->elapsed_us = now - call->submitted_us;
     answer->waited_us = (call->started_us ? call->started_us : now) - call->submitted_us;
-    uint32_t tries = call->sends - (call->redirects < call->sends ? call->redirects : 0);
     answer->attempts = tries > 0 ? tries : 1;
-    answer->url = call->url;
-    answer->message = call->message;
+    answer->url = url;
+    answer->message = text;
     answer->headers = call->headers.list;
     answer->header_count = call->headers.count;
     if (!answer->request_id)
         answer->request_id = "";
     if (!answer->body)
         answer->body = "";
-    if (client->loop) {
-        mw_loop_redact(client->loop, call->message);
-        mw__loop_stir(client->loop);
-    }
+    mw__loop_stir(loop);
     call->done(answer, call->ud);
 }
 
 void mw__call_fail(mw__call *call, int code, const char *message)
 {
     mw_answer answer = {.code = code, .retry_after = -1};
+    char text[MESSAGE];
     answer.sent = call->sends > 0 ? MW_SENT_UNKNOWN : MW_SENT_NOT;
-    snprintf(call->message, sizeof call->message, "%s", message);
-    if (call->state == MW_CALL_ENDING && call->sends > 0 && call->client->loop)
-        show_url(call);
-    deliver(call, &answer);
+    snprintf(text, sizeof text, "%s", message);
+    deliver(call, &answer, text);
 }
 
 void mw__call_answer(mw__call *call, CURLcode result)
 {
     mw_answer answer = {.retry_after = -1, .sent = sent(call, result)};
+    char text[MESSAGE] = "";
     long status = 0;
-    mw__curl->easy_getinfo(call->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    mw__curl->easy_getinfo(call->wire->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     answer.status = (int)status;
-    show_url(call);
-    call->message[0] = '\0';
     if (result == CURLE_OK) {
         answer.code = of_status(call->request, status);
         answer.retry_after = retry_after(&call->headers);
@@ -191,14 +203,14 @@ void mw__call_answer(mw__call *call, CURLcode result)
         answer.body = call->body.data;
         answer.body_length = call->body.length;
         if (answer.code != MW_OK)
-            explain_status(call, status);
+            explain_status(call, status, text);
     } else {
         answer.code = of_result(call, result);
-        explain_result(call, result, answer.code);
+        explain_result(call, result, answer.code, text);
         bool unclear = answer.sent == MW_SENT_UNKNOWN && answer.code != MW_TOO_LARGE &&
                        answer.code != MW_MEMORY && mw__request_mutates(call->request);
         if (unclear)
             answer.code = MW_AMBIGUOUS;
     }
-    deliver(call, &answer);
+    deliver(call, &answer, text);
 }

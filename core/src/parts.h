@@ -15,7 +15,8 @@ typedef struct mw__part {
     char *text; /* NULL: a file */
     size_t length;
     int fd;          /* of the file, -1 for a text */
-    uint64_t size;   /* of the file */
+    uint64_t size;   /* of the file when it was opened */
+    uint64_t offset; /* of what is sent next */
     char *file_name; /* without its folders */
     const char *mime;
 } mw__part;

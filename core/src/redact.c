@@ -1,4 +1,4 @@
-/* redact.c: owns what of a URL may be shown. Pure. */
+/* redact.c: owns what of a text from outside may be shown. Pure. */
 #include <string.h>
 
 #include "client_private.h"
@@ -30,5 +30,17 @@ void mw__redact_url(char *url)
         if (value && secret_name(name, (size_t)(value - name)))
             memset(value + 1, '*', pair - (size_t)(value + 1 - name));
         name += pair;
+    }
+}
+
+void mw__clean_text(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        bool c1 = c[0] == 0xC2 && c[1] >= 0x80 && c[1] <= 0x9F; /* U+0080 to U+009F */
+        if (*c < 0x20 || *c == 0x7F || c1) {
+            c[0] = ' ';
+            if (c1)
+                c[1] = ' ';
+        }
     }
 }

@@ -30,7 +30,7 @@ static char *resolve(const mw__call *call, const char *location)
 {
     char *effective = NULL;
     char *target = NULL;
-    mw__curl->easy_getinfo(call->transfer.easy, CURLINFO_EFFECTIVE_URL, &effective);
+    mw__curl->easy_getinfo(call->wire->transfer.easy, CURLINFO_EFFECTIVE_URL, &effective);
     CURLU *from = mw__curl->url();
     CURLU *to = mw__curl->url();
     if (from && to && effective &&
@@ -49,7 +49,7 @@ static char *resolve(const mw__call *call, const char *location)
 bool mw__call_redirect(const mw__call *call, char **url)
 {
     long status = 0;
-    mw__curl->easy_getinfo(call->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    mw__curl->easy_getinfo(call->wire->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     bool moved = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
     if (!moved || call->request->verb != MW_GET || call->redirects >= MW_MAX_REDIRECTS)
         return false;

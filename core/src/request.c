@@ -101,7 +101,9 @@ static int take_query(mw__buf *buf, mw_request *request, mw_error *error)
     if (buf->status == MW_TOO_LARGE)
         return mw_error_set(error, MW_INVALID, NULL, "%s: the query is longer than %u bytes",
                             request->name, MW_MAX_URL);
-    if (buf->length == 0 && buf->status == MW_OK)
+    if (buf->status != MW_OK)
+        return buf->status;
+    if (buf->length == 0)
         return MW_OK;
     request->query = mw__buf_take(buf, NULL);
     return request->query ? MW_OK : MW_MEMORY;
@@ -115,6 +117,8 @@ int mw__request_finish(int rc, mw_request *request, mw_request **out, mw_error *
     }
     if (rc == MW_MEMORY)
         mw_error_set(error, rc, NULL, "%s: out of memory", request->name);
+    if (rc == MW_INVALID && error && error->code == MW_OK)
+        mw_error_set(error, rc, NULL, "%s: a number is NaN or infinite", request->name);
     if (rc == MW_TOO_LARGE)
         mw_error_set(error, rc, NULL, "%s: the body is larger than %u bytes", request->name,
                      MW_MAX_REQUEST_BODY);
@@ -126,6 +130,8 @@ int mw_request_new(const mw_operation *operation, const mw_value *path, size_t p
                    const mw_value *params, const mw_call_options *options, mw_request **out,
                    mw_error *error)
 {
+    if (!operation)
+        return mw_error_set(error, MW_INVALID, NULL, "there is no such operation");
     mw_request *request = calloc(1, sizeof *request);
     if (!request)
         return mw_error_set(error, MW_MEMORY, NULL, "%s:%s: out of memory", operation->module,
@@ -135,6 +141,8 @@ int mw_request_new(const mw_operation *operation, const mw_value *path, size_t p
     request->verb = operation->verb;
     snprintf(request->name, sizeof request->name, "%s:%s", operation->module, operation->method);
 
+    if (error)
+        *error = (mw_error){0};
     mw__maker make = {.operation = operation,
                       .path = path,
                       .path_count = path_count,

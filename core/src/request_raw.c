@@ -8,6 +8,8 @@
 #include "maker.h"
 #include "urlencode.h"
 
+enum { MAX_NAME = 240 };
+
 static const mw_field raw_query = {.name = "query", .type = MW_T_OBJECT};
 static const mw_field raw_form = {.name = "form", .type = MW_T_OBJECT};
 
@@ -62,8 +64,12 @@ static int write_pairs(const mw_request *request, const mw_field *where, const m
                     "%s: '%s.%s' must be text, a number, a boolean or a list of them",
                     request->name, where->name, member->name);
         }
-        char name[128];
-        snprintf(name, sizeof name, "%.120s%s", member->name, list ? "[]" : "");
+        char name[MAX_NAME + 4];
+        if (member->name_length > MAX_NAME || strlen(member->name) != member->name_length)
+            return mw_error_set(error, MW_INVALID, where->name,
+                                "%s: a name in '%s' is longer than %d bytes or holds a NUL byte",
+                                request->name, where->name, MAX_NAME);
+        snprintf(name, sizeof name, "%s%s", member->name, list ? "[]" : "");
         mw__url_field(buf, &(mw_field){.name = name}, value, false);
     }
     return buf->status;
@@ -128,6 +134,8 @@ int mw_request_raw(mw_service service, mw_verb verb, const char *path, const mw_
     if (problem)
         return mw_error_set(error, MW_INVALID, "path", "%s %.200s: the path %s", mw_verb_name(verb),
                             path, problem);
+    if (error)
+        *error = (mw_error){0};
     mw_request *request = calloc(1, sizeof *request);
     if (!request)
         return mw_error_set(error, MW_MEMORY, NULL, "request: out of memory");

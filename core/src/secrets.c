@@ -35,8 +35,12 @@ int mw__secrets_add(mw__secrets *secrets, const char *text)
     memcpy(secret->text, text, length + 1);
     secret->length = length;
     secret->uses = 1;
-    secret->next = secrets->first;
-    secrets->first = secret;
+    /* Longest first: one secret may be the beginning of another. */
+    mw__secret **link = &secrets->first;
+    while (*link && (*link)->length > length)
+        link = &(*link)->next;
+    secret->next = *link;
+    *link = secret;
     return MW_OK;
 }
 
@@ -68,7 +72,7 @@ void mw__secrets_clear(mw__secrets *secrets)
 void mw__secrets_redact(const mw__secrets *secrets, char *text)
 {
     for (const mw__secret *secret = secrets->first; secret; secret = secret->next) {
-        if (secret->length == 0)
+        if (secret->length < MW_MIN_SECRET)
             continue;
         char *at = text;
         while ((at = strstr(at, secret->text)) != NULL) {

@@ -15,7 +15,9 @@ int mw__secrets_add(mw__secrets *secrets, const char *text);
 void mw__secrets_drop(mw__secrets *secrets, const char *text);
 void mw__secrets_clear(mw__secrets *secrets);
 
-/* Overwrites every occurrence in `text` with '*'. */
+/* Overwrites every occurrence in `text` with '*'. A secret of less than MW_MIN_SECRET bytes is left alone: no token is
+ * that short, and striking out every 't' would say more than it hides. */
+#define MW_MIN_SECRET 4
 void mw__secrets_redact(const mw__secrets *secrets, char *text);
 
 #endif

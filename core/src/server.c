@@ -56,14 +56,9 @@ static void stop(mw_server *server)
     mw__loop_release(server->loop);
 }
 
-/* Timers come before the loop sleeps: whoever waits for a request must not sleep over one that came now. */
 static void on_wake(uv_timer_t *timer)
 {
-    mw_server *server = timer->data;
-    server->called = false;
-    pump(server);
-    if (server->called)
-        mw_loop_wake(server->loop);
+    pump(timer->data);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)

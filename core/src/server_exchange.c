@@ -157,10 +157,8 @@ static enum MHD_Result call_handler(mw_exchange *exchange, const char *verb)
         .body_length = exchange->body.length,
     };
     mw__exchange_enter(exchange, MW__EX_HANDLER);
-    exchange->calling = true;
     mw__loop_stir(server->loop);
     server->fn(exchange, &incoming, server->ud);
-    exchange->calling = false;
     if (server->dead)
         return MHD_NO;
     if (exchange->state == MW__EX_ANSWER)

@@ -44,7 +44,6 @@ struct mw_exchange {
     mw__ring ring;    /* in the server's `timed` or, in state HANDLER, in its `pending` */
     uint64_t expires; /* loop's milliseconds */
     bool checked;     /* headers were looked at */
-    bool calling;     /* inside the handler */
     bool suspended;
     bool close_after;
     mw__refusal refusal;
@@ -77,7 +76,6 @@ struct mw_server {
     unsigned open_handles;
     bool running; /* inside MHD_run, which must not be entered twice and not be freed under its own feet */
     bool dead;
-    bool called; /* the handler was, since on_wake last looked */
     mw__closer closer;
 };
 

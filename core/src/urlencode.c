@@ -1,6 +1,7 @@
 /* urlencode.c: owns the text of URLs and forms. Knows nothing of requests. Pure functions. */
 #include "urlencode.h"
 
+#include <math.h>
 #include <string.h>
 #include <strings.h>
 
@@ -47,7 +48,9 @@ void mw__scalar_text(mw__buf *buf, const mw_value *value)
         mw__json_integer(buf, value->as.integer);
         break;
     case MW_V_NUMBER:
-        if (mw__whole_number(value->as.number, &integer))
+        if (!isfinite(value->as.number))
+            buf->status = MW_INVALID;
+        else if (mw__whole_number(value->as.number, &integer))
             mw__json_integer(buf, integer);
         else
             mw__json_number(buf, value->as.number);

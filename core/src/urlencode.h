@@ -17,7 +17,8 @@ void mw__url_pair(mw__buf *buf, const char *name, const char *value, size_t leng
  * pair whose value is joined by commas. The value has been checked. */
 void mw__url_field(mw__buf *buf, const mw_field *field, const mw_value *value, bool csv);
 
-/* The plain text of a scalar: true, 12, 0.5 or the string itself. */
+/* The plain text of a scalar: true, 12, 0.5 or the string itself. NaN and infinity have none: MW_INVALID sticks in
+ * `buf`. */
 void mw__scalar_text(mw__buf *buf, const mw_value *value);
 
 /* Why `text` can't be one segment of a path, or NULL when it can. */

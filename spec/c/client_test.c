@@ -1,6 +1,8 @@
 /* client_test.c: clients and gates against a real server on the same loop: one answer for each
  * call, whatever ends it. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "mw/mw.h"
 #include "test.h"
@@ -13,6 +15,7 @@ typedef struct desk {
     size_t held_count;
     bool hold;
     size_t seen;
+    size_t body_length; /* of the last request */
     char last_token[64];
     char last_target[256];
 } desk;
@@ -31,6 +34,7 @@ static void on_request(mw_exchange *exchange, const mw_incoming *incoming, void 
 {
     desk *d = ud;
     d->seen++;
+    d->body_length = incoming->body_length;
     snprintf(d->last_target, sizeof d->last_target, "%s", incoming->target);
     d->last_token[0] = '\0';
     for (size_t i = 0; i < incoming->header_count; i++) {
@@ -230,7 +234,7 @@ TEST(what_may_not_go_is_refused_at_the_gate)
                    &request, NULL);
     CHECK_INT(mw_gate_submit(mw_client_gate(d.client), request, on_answer, &r, &id, &error),
               MW_DENIED);
-    CHECK_STR(error.message, "contacts:delete: denied, the client is read-only");
+    CHECK_STR(error.message, "contacts:delete: the client is read-only");
     mw_request_free(request);
     mw_request_new(mw_operation_find(MW_OOCTOPUS, "platform.users", "get"), &contact, 1, NULL, NULL,
                    &request, NULL);
@@ -275,8 +279,90 @@ TEST(options_that_can_not_be_are_refused)
     check_refused((mw_client_options){.user_token = "a\r\nX-Evil: 1"},
                   "can't make a client: option 'token' holds characters that no token has "
                   "(spaces, line ends, controls)");
+    check_refused((mw_client_options){.paths = MW_PATHS_UPSTREAM},
+                  "can't make a client: option 'url' is needed: upstream Chatwoot has no public "
+                  "address of its own");
+    check_refused(
+        (mw_client_options){.proxy = "foo://user:PASS@127.0.0.1:1"},
+        "can't make a client: option 'proxy' is no address of an http, https or socks proxy");
+    check_refused(
+        (mw_client_options){.proxy = "http://user:PA SS@127.0.0.1:1"},
+        "can't make a client: option 'proxy' is no address of an http, https or socks proxy");
     check_refused((mw_client_options){.account = "one"},
                   "can't make a client: option 'account' must be an account id, a whole number");
     check_refused((mw_client_options){.user_agent = "a\nb"},
                   "can't make a client: option 'user_agent' holds control characters");
+}
+
+TEST(the_url_in_force_is_told)
+{
+    mw_loop *loop;
+    mw_client *client = NULL;
+    mw_loop_new(&loop);
+    CHECK_INT(mw_client_new(loop, &(mw_client_options){.url = "https://desk.example:8443/a/b//"},
+                            &client, NULL),
+              MW_OK);
+    CHECK_STR(mw_client_url(client), "https://desk.example:8443/a/b");
+    mw_client_free(client);
+    CHECK_INT(mw_client_new(loop, &(mw_client_options){.service = MW_CIRCUIT}, &client, NULL),
+              MW_OK);
+    CHECK_STR(mw_client_url(client), "https://circuitsandbox.net/rest/v2");
+    mw_client_free(client);
+    mw_loop_free(loop);
+}
+
+TEST(nobody_has_to_keep_the_id_of_a_call)
+{
+    desk d;
+    result r = {0};
+    open_desk(&d, (mw_client_options){0});
+    CHECK_INT(get_contact(&d, &r, NULL, NULL), MW_OK);
+    run_until(&d, &r.calls, 1);
+    CHECK_INT(r.code, MW_OK);
+    close_desk(&d);
+}
+
+/* A file is sent as long as it was when the request was made: what was appended since would spill into the next
+ * request on the connection, and a shorter one must not be waited for. */
+static void send_file_of_changed_size(off_t changed, result *r, size_t *received)
+{
+    desk d;
+    char path[] = "/tmp/mw-client-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && ftruncate(fd, 1000) == 0);
+    open_desk(&d, (mw_client_options){0});
+    mw_value conversation = {.type = MW_V_INTEGER, .as.integer = 7};
+    mw_value files[] = {{.type = MW_V_STRING, .as.string = path, .length = strlen(path)}};
+    mw_member members[] = {{.name = "content",
+                            .name_length = 7,
+                            .value = {.type = MW_V_STRING, .as.string = "x", .length = 1}},
+                           {.name = "attachments",
+                            .name_length = 11,
+                            .value = {.type = MW_V_ARRAY, .length = 1, .as.items = files}}};
+    mw_value params = {.type = MW_V_OBJECT, .length = 2, .as.members = members};
+    mw_request *request = NULL;
+    CHECK_INT(mw_request_new(mw_operation_find(MW_OOCTOPUS, "messages", "create"), &conversation, 1,
+                             &params, NULL, &request, NULL),
+              MW_OK);
+    CHECK(ftruncate(fd, changed) == 0);
+    CHECK_INT(mw_gate_submit(mw_client_gate(d.client), request, on_answer, r, NULL, NULL), MW_OK);
+    run_until(&d, &r->calls, 1);
+    *received = d.body_length;
+    close_desk(&d);
+    close(fd);
+    unlink(path);
+}
+
+TEST(a_file_that_changes_its_size_harms_nobody)
+{
+    result grown = {0};
+    result shrunk = {0};
+    size_t received = 0;
+    send_file_of_changed_size(5000, &grown, &received);
+    CHECK_INT(grown.code, MW_OK);
+    CHECK(received > 1000 && received < 2000);
+    send_file_of_changed_size(10, &shrunk, &received);
+    CHECK_INT(shrunk.code, MW_AMBIGUOUS);
+    CHECK_STR(shrunk.message, "a file that was to be sent could not be read to its end");
+    CHECK_INT(received, 0);
 }

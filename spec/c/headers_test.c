@@ -101,3 +101,15 @@ TEST(secrets_are_overwritten_until_dropped)
     CHECK_STR(gone, "s3cret");
     mw__secrets_clear(&secrets);
 }
+
+TEST(the_longer_of_two_secrets_is_struck_out_whole)
+{
+    mw__secrets secrets = {0};
+    mw__secrets_add(&secrets, "token");
+    mw__secrets_add(&secrets, "token-and-more");
+    mw__secrets_add(&secrets, "x");
+    char text[] = "x token-and-more token";
+    mw__secrets_redact(&secrets, text);
+    CHECK_STR(text, "x ************** *****");
+    mw__secrets_clear(&secrets);
+}

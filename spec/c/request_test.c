@@ -227,3 +227,78 @@ TEST(every_row_takes_awkward_values_without_harm)
         }
     }
 }
+
+static const char *extra_refusal(mw_member member)
+{
+    mw_value extra = {.type = MW_V_OBJECT, .length = 1, .as.members = &member};
+    mw_member members[] = {{.name = "extra", .name_length = 5, .value = extra}};
+    mw_value params = OBJECT(members);
+    mw_value id = I(12);
+    return refusal(op("contacts", "update"), &id, 1, &params);
+}
+
+TEST(extra_holds_only_what_the_row_does_not_know)
+{
+    CHECK_STR(extra_refusal((mw_member)M("name", S("Eve"))),
+              "contacts:update: 'name' is a documented field: give it beside 'extra', not in it");
+    CHECK_STR(extra_refusal((mw_member)M("a\0b", S("Eve"))),
+              "contacts:update: a name in 'extra' is empty or holds a NUL byte");
+    CHECK_STR(extra_refusal((mw_member)M("nickname", S("Eve"))), "");
+}
+
+TEST(only_digits_of_a_string_go_out_as_a_number)
+{
+    mw_member members[] = {M("inbox_id", S("1,\"admin\":true")), M("status", S("x"))};
+    mw_value params = OBJECT(members);
+    mw_request *request = NULL;
+    mw_call_options options = {.unchecked = true};
+    CHECK_INT(mw_request_new(op("contacts", "create"), NULL, 0,
+                             &(mw_value){.type = MW_V_OBJECT, .length = 1, .as.members = members},
+                             &options, &request, NULL),
+              MW_OK);
+    CHECK_STR(request->body, "{\"inbox_id\":\"1,\\\"admin\\\":true\"}");
+    mw_request_free(request);
+    CHECK(strstr(refusal(op("contacts", "create"), NULL, 0, &params),
+                 "'inbox_id' must be a number") != NULL);
+}
+
+TEST(text_is_utf8)
+{
+    CHECK_STR(refused_field("name", (mw_value)S("\xff")),
+              "contacts:update: 'name' is not valid UTF-8");
+    CHECK_STR(refused_field("name", (mw_value)S("\xC0\x80")),
+              "contacts:update: 'name' is not valid UTF-8");
+    CHECK_STR(refused_field("name", (mw_value)S("\xED\xA0\x80")),
+              "contacts:update: 'name' is not valid UTF-8");
+    CHECK_STR(refused_field("name", (mw_value)S("\xE2\x82")),
+              "contacts:update: 'name' is not valid UTF-8");
+    CHECK_STR(refused_field("name", (mw_value)S("\xE2\x82\xAC \xF0\x9F\x98\x80 \xC3\xA9")), "");
+    mw_member nested[] = {M("note", S("\xff"))};
+    CHECK_STR(refused_field("custom_attributes", (mw_value)OBJECT(nested)),
+              "contacts:update: a string is not valid UTF-8");
+}
+
+TEST(an_option_among_the_parameters_is_pointed_out)
+{
+    CHECK_STR(
+        refused_field("timeout", (mw_value)I(5)),
+        "contacts:update: 'timeout' is an option of the call: it goes into a second table, behind the "
+        "parameters");
+}
+
+TEST(an_unknown_operation_is_refused)
+{
+    CHECK_STR(refusal(op("contacts", "nothing"), NULL, 0, NULL), "there is no such operation");
+}
+
+TEST(queries_hold_finite_numbers)
+{
+    mw_member pair[] = {M("a", {.type = MW_V_NUMBER, .as.number = 1e308 * 10})};
+    mw_member members[] = {M("query", OBJECT(pair))};
+    mw_value params = OBJECT(members);
+    mw_error error = {0};
+    mw_request *request = NULL;
+    CHECK_INT(mw_request_raw(MW_OOCTOPUS, MW_GET, "/x", &params, NULL, &request, &error),
+              MW_INVALID);
+    CHECK_STR(error.message, "GET /x: a number is NaN or infinite");
+}

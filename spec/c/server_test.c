@@ -126,19 +126,19 @@ static void turn(world *w)
     nanosleep(&ms, NULL);
 }
 
-static peer dial(uint16_t port)
+static peer dial(const struct sockaddr *addr, socklen_t length)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    peer p = {.fd = socket(AF_INET, SOCK_STREAM, 0), .answer = calloc(1, 2 * ANSWER_CAP)};
-    CHECK_INT(connect(p.fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    peer p = {.fd = socket(addr->sa_family, SOCK_STREAM, 0), .answer = calloc(1, 2 * ANSWER_CAP)};
+    CHECK_INT(connect(p.fd, addr, length), 0);
     fcntl(p.fd, F_SETFL, O_NONBLOCK);
     return p;
 }
 
 static peer meet(world *w)
 {
-    return dial(mw_server_port(w->server));
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(mw_server_port(w->server))};
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return dial((struct sockaddr *)&addr, sizeof addr);
 }
 
 static void leave(peer *p)
@@ -308,25 +308,32 @@ static void on_guard(void *ud)
     *(bool *)ud = true;
 }
 
+/* The timer that lets a late answer out also brings what came in meanwhile, before the loop sleeps. */
 TEST(a_waiting_loop_does_not_sleep_over_a_request)
 {
     world w;
     mw_timer *guard;
     bool hung = false;
     begin(&w, (mw_server_options){0});
+    peer a = meet(&w), b = meet(&w);
+    SAY(&w, &b, "GET /first HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(hear(&w, &b, "GET /first"));
     w.behaviour = LATER;
-    peer p = meet(&w);
-    SAY(&w, &p, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
+    /* Closed after its answer, so that it does not wake the loop once more by being writable. */
+    SAY(&w, &a, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    CHECK(hear_calls(&w, 2));
+    for (unsigned i = 0; i < 20; i++)
+        turn(&w);
     CHECK_INT(mw_timer_start(w.loop, 10000, on_guard, &hung, &guard), MW_OK);
-    while (w.calls < 1 && !hung)
-        mw_loop_run(w.loop, true);
     answer_later(w.pending[0]);
-    while (w.calls < 2 && !hung)
+    SAY(&w, &b, "GET /second HTTP/1.1\r\nHost: x\r\n\r\n");
+    while (w.calls < 3 && !hung)
         mw_loop_run(w.loop, true);
     CHECK(!hung);
     if (!hung)
         mw_timer_stop(guard);
-    leave(&p);
+    leave(&a);
+    leave(&b);
     end(&w);
 }
 
@@ -481,7 +488,7 @@ static void say_filler(world *w, peer *p, size_t size)
 
 TEST(header_bytes_are_capped)
 {
-    static const size_t refused[] = {900, 4000, 30000, 300000};
+    static const size_t refused[] = {1000, 4000, 30000, 300000};
     world w;
     begin(&w, (mw_server_options){.max_header = 1024});
     peer p = meet(&w);
@@ -492,9 +499,7 @@ TEST(header_bytes_are_capped)
     leave(&p);
     for (unsigned i = 0; i < 4; i++) {
         p = meet(&w);
-        SAY(&w, &p,
-            "GET / HTTP/1.1\r\nHost: x\r\nA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-            "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n");
+        SAY(&w, &p, "GET / HTTP/1.1\r\nHost: x\r\n");
         say_filler(&w, &p, refused[i]);
         SAY(&w, &p, "\r\n");
         CHECK(hear_end(&w, &p));
@@ -985,9 +990,7 @@ TEST(ipv6_serves_as_well)
     struct sockaddr_in6 addr = {.sin6_family = AF_INET6,
                                 .sin6_port = htons(mw_server_port(w.server))};
     addr.sin6_addr = in6addr_loopback;
-    peer p = {.fd = socket(AF_INET6, SOCK_STREAM, 0), .answer = calloc(1, 2 * ANSWER_CAP)};
-    CHECK_INT(connect(p.fd, (struct sockaddr *)&addr, sizeof addr), 0);
-    fcntl(p.fd, F_SETFL, O_NONBLOCK);
+    peer p = dial((struct sockaddr *)&addr, sizeof addr);
     SAY(&w, &p, "GET /six HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK(hear(&w, &p, "GET /six"));
     leave(&p);

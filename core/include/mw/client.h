@@ -22,8 +22,10 @@ typedef enum mw_paths {
 /* Everything is copied. Zeroed fields take the default in brackets. */
 typedef struct mw_client_options {
     mw_service service;
-    const char *url; /* http or https; a path prefix is kept, a trailing '/' does no harm; no user
-                      * info, query or fragment [the service's public address] */
+    /* http or https; a path prefix is kept, a trailing '/' does no harm; no user info, query or
+     * fragment [ooctopus: https://app.ooctopus.com, circuit: https://circuitsandbox.net/rest/v2;
+     * upstream paths: none, it must be given] */
+    const char *url;
     const char *account;         /* account id, digits [none] */
     const char *user_token;      /* ooctopus; tokens hold no control characters [none] */
     const char *bot_token;       /* ooctopus */
@@ -33,14 +35,16 @@ typedef struct mw_client_options {
     const char *user_agent;      /* ["moonwire/VERSION"] */
     const char *ca_file;         /* trusted besides the system's certificates [none] */
     bool insecure;               /* don't verify TLS certificates. For tests only */
-    const char *proxy;           /* [HTTPS_PROXY for https; "" for none at all] */
+    const char *proxy;           /* http, https or socks [HTTPS_PROXY for https; "": none at all] */
     uint32_t timeout_ms;         /* whole call [60000] */
     uint32_t connect_timeout_ms; /* [10000] */
-    uint32_t stall_timeout_ms;   /* [30000] */
-    uint64_t max_body;           /* bytes of an answer, decompressed [32 MiB] */
-    uint32_t concurrency;        /* calls in flight at once; others wait their turn in order [32] */
-    bool read_only;              /* refuse whatever changes something: MW_DENIED */
-    uint64_t max_calls;          /* refuse calls beyond so many: MW_BUDGET [no limit] */
+    /* No byte for so long, the server's thinking included; rounded up to whole seconds. A call
+     * that has a longer timeout_ms of its own waits as long as that [30000] */
+    uint32_t stall_timeout_ms;
+    uint64_t max_body;    /* bytes of an answer, decompressed [32 MiB] */
+    uint32_t concurrency; /* calls in flight at once; others wait their turn in order [32] */
+    bool read_only;       /* refuse whatever changes something: MW_DENIED */
+    uint64_t max_calls;   /* refuse calls beyond so many: MW_BUDGET [no limit] */
 } mw_client_options;
 
 #define MW_MAX_HEADERS (128u * 1024u) /* bytes of headers and trailers of one answer */
@@ -53,6 +57,9 @@ int mw_client_new(mw_loop *loop, const mw_client_options *options, mw_client **c
 
 /* The client's gate; borrowed, valid until mw_client_free. */
 mw_gate *mw_client_gate(mw_client *client);
+
+/* The base URL in force, without a trailing '/'. Borrowed, valid until mw_client_free. */
+const char *mw_client_url(const mw_client *client);
 
 /* Closes: calls in flight end as MW_CANCELLED, new ones are refused. Twice is fine. */
 void mw_client_close(mw_client *client);

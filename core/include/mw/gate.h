@@ -52,7 +52,7 @@ typedef void (*mw_answer_fn)(const mw_answer *answer, void *ud);
 /* Submits a request. Returns 0, takes ownership of `request`, and calls `done` exactly once, later,
  * from the loop, whatever happens (answer, failure, cancel, close of the client, end of the loop);
  * or returns a negative mw_err with `error`, never calls `done`, and `request` still belongs to the
- * caller. `*id` serves mw_gate_cancel until `done` has run. Fails with MW_INVALID (gate is closed;
+ * caller. `*id` (`id` may be NULL) serves mw_gate_cancel until `done` has run. Fails with MW_INVALID (gate is closed;
  * the client lacks an account or a token of the kind that the row needs), MW_DENIED, MW_BUDGET or
  * MW_MEMORY. */
 int mw_gate_submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,

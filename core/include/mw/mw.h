@@ -19,6 +19,13 @@
  *     mw_client_free(client);
  *     mw_loop_free(loop);
  *
+ * (Real code looks at what each call returns; an unknown name gives `get` NULL, and mw_request_new
+ * refuses that.) In a clone, after tools/build:
+ *
+ *     cc -std=c11 -Icore/include program.c -Llib -lmwcore -luv -lm
+ *
+ * libcurl and libmicrohttpd are loaded when the first client or server is made.
+ *
  * Rules that hold everywhere:
  *   - 0 is success, a negative mw_err a failure; an error return means that no callback comes.
  *   - a callback comes exactly once, later, from mw_loop_run, on the loop's thread.

@@ -26,6 +26,7 @@ typedef struct mw_call_options {
 } mw_call_options;
 
 /* Checks arguments and makes the request.
+ *   operation  the row; NULL, as a look-up of an unknown name gives it, is MW_INVALID.
  *   path    values of the path parameters in path order, without the account where the client
  * supplies it; integers or strings. A segment that is empty, "." or "..", or holds a NUL, is
  * refused. params  an object (or MW_V_EMPTY, MW_V_NULL, NULL for none): query parameters and body

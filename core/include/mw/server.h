@@ -1,8 +1,17 @@
-/* mw/server.h: an HTTP/1.1 server on the loop (libmicrohttpd inside): the twin and webhook receivers.
+/* mw/server.h: an HTTP/1.1 server on the loop (libmicrohttpd inside): the twin and webhook
+ * receivers.
  *
  * What comes in is hostile: sizes, counts and times are capped, and a request that two parties could
- * read in two ways (two Content-Lengths, Transfer-Encoding with Content-Length, NUL or control characters)
- * is answered 400 without asking the handler. All functions on the loop's thread. */
+ * read in two ways (two Content-Lengths or Hosts, Transfer-Encoding with Content-Length, bare or
+ * folded lines, NUL or control characters, "%00" in the path, a target that is no path) is answered
+ * 400 without asking the handler. What else is answered without it:
+ *   413  a body over `max_body`. Up to 4 MiB beyond it is read and thrown away, so that the peer gets
+ *        to see the answer; then, or after "Expect: 100-continue", the connection is closed.
+ *   414  a target that is larger than the connection's memory.
+ *   431  headers over `max_header`, or more than 128 of them.
+ * After a chunked request the connection is closed.
+ *
+ * All functions on the loop's thread. libmicrohttpd is loaded when the first server is made. */
 #ifndef MW_SERVER_H
 #define MW_SERVER_H
 
@@ -18,13 +27,16 @@ typedef struct mw_exchange mw_exchange;
 
 /* Zeroed fields take the default in brackets. */
 typedef struct mw_server_options {
-    const char *host;         /* numeric address ["127.0.0.1"] */
+    const char *host;         /* numeric, not a name ["127.0.0.1"] */
     uint16_t port;            /* [0: any free one] */
     uint64_t max_body;        /* bytes; more is answered 413 [32 MiB] */
     uint32_t max_header;      /* bytes of request line and headers; more is answered 431 [32 KiB] */
     uint32_t max_connections; /* more are refused [256] */
     uint32_t idle_timeout_ms; /* [30000] */
-    uint32_t deadline_ms; /* from the first byte of a request to its last; then closed [60000] */
+    /* For a request to come in, and again for its answer to go out; then the connection is closed.
+     * Only the handler's own time is unlimited. On a kept connection the clock may start up to one
+     * deadline late [60000] */
+    uint32_t deadline_ms;
 } mw_server_options;
 
 /* One request that waits for its answer; all pointers are valid until mw_exchange_answer. */
@@ -48,7 +60,8 @@ int mw_server_new(mw_loop *loop, const mw_server_options *options, mw_server_fn 
 uint16_t mw_server_port(const mw_server *server);
 
 /* Answers an exchange; `body` and headers are copied. Content-Length, Date and Connection are the
- * server's own; header names and values with control characters are refused: MW_INVALID, and the peer
+ * server's own, and yours are dropped; so is the body of a 204 or 304. A status outside 200 to 599,
+ * and header names and values with control characters are refused: MW_INVALID, and the peer
  * gets a 500. After this the exchange is gone. If the peer has gone away meanwhile, nothing happens. */
 int mw_exchange_answer(mw_exchange *exchange, int status, const mw_header *headers,
                        size_t header_count, const char *body, size_t body_length);

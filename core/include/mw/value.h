@@ -27,7 +27,7 @@ typedef enum mw_value_type {
     MW_V_BOOLEAN,
     MW_V_INTEGER,
     MW_V_NUMBER, /* never NaN or infinite once checked */
-    MW_V_STRING,
+    MW_V_STRING, /* UTF-8, or the request is refused */
     MW_V_ARRAY,
     MW_V_OBJECT,
     MW_V_EMPTY /* an empty Lua table: [] where the facts say array, {} elsewhere */
@@ -66,7 +66,7 @@ void mw_arena_free(mw_arena *arena);  /* NULL is fine */
 /* Writes `value` as JSON text: integers exactly, numbers as the shortest text that reads back to
  * the same double (1.0 stays "1.0"), strings byte for byte except for what JSON must escape,
  * MW_V_EMPTY as "{}". On success `*text` is a NUL-ended buffer of `*length` bytes that the caller
- * frees with free(). Fails with MW_INVALID (NaN, infinity, deeper than MW_MAX_DEPTH), MW_TOO_LARGE
+ * frees with free(). Fails with MW_INVALID (NaN, infinity, not UTF-8, deeper than MW_MAX_DEPTH), MW_TOO_LARGE
  * (more than `cap` bytes) or MW_MEMORY. */
 int mw_json_write(const mw_value *value, size_t cap, char **text, size_t *length, mw_error *error);
 
