@@ -216,10 +216,10 @@ end
 local units = matches "spec/c/*_test.c"
 if #units > 0 then
     test_program("mw_unit", table.join({ "spec/c/main.c", "spec/c/failing_alloc.c" }, units), {
-        include = { "core/include", "core/src", "spec/c" },
-        links = { "mwcore", "uv", "dl", "m" },
+        include = { "core/include", "core/src", "bindings", "spec/c", lua_include },
+        links = { "mwlua", "mwcore", "uv", "dl", "m" },
         -- Allocations go through spec/c/failing_alloc.c, which makes the nth one fail.
-        link = { "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup" },
+        link = { lua, "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup" },
     })
 end
 for _, file in ipairs(without(matches "spec/c/*.c", "spec/c/main.c", "spec/c/failing_alloc.c", unpack(units))) do

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lua_private.h"
+#include "client_private.h"
 
 #define MAX_ERROR_BODY ((size_t)64 << 10)
 #define EXCERPT 80
@@ -95,32 +95,13 @@ static void push_response(lua_State *L, const mw_answer *answer)
     }
 }
 
-/* Cuts a text to a line of at most `max` bytes at the end of a character. */
-static size_t first_line(const char *text, size_t length, size_t max)
+/* Pushes the first line of what a server says. [-0, +1, memory] */
+static const char *push_line(lua_State *L, const char *text, size_t length)
 {
     size_t end = 0;
-    while (end < length && (unsigned char)text[end] >= 0x20)
+    while (end < length && text[end] != '\n' && text[end] != '\r')
         end++;
-    if (end <= max)
-        return end;
-    end = max;
-    while (end > 0 && ((unsigned char)text[end] & 0xC0) == 0x80)
-        end--;
-    return end;
-}
-
-/* Pushes the beginning of a body, readable in one line. [-0, +1, memory] */
-static void push_excerpt(lua_State *L, const char *text, size_t length)
-{
-    size_t shown = length < EXCERPT ? length : EXCERPT;
-    while (shown < length && shown > 0 && ((unsigned char)text[shown] & 0xC0) == 0x80)
-        shown--;
-    luaL_Buffer line;
-    luaL_buffinit(L, &line);
-    for (size_t i = 0; i < shown; i++)
-        luaL_addchar(&line, (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i]);
-    luaL_addstring(&line, shown < length ? "..." : "");
-    luaL_pushresult(&line);
+    return mw__lua_push_clean(L, text, end, MAX_MESSAGE);
 }
 
 /* The first `kind` of a member of the table at the top as a line of text, or NULL.
@@ -145,7 +126,7 @@ static const char *member_text(lua_State *L, int table, const char *name)
         return NULL;
     size_t length = 0;
     const char *text = lua_tolstring(L, -1, &length);
-    return lua_pushlstring(L, text, first_line(text, length, MAX_MESSAGE));
+    return push_line(L, text, length);
 }
 
 /* What the server says about a failure, from the decoded body at `body`, or NULL.
@@ -158,8 +139,7 @@ static const char *server_message(lua_State *L, int body)
     if (lua_type(L, body) == LUA_TSTRING) {
         size_t length = 0;
         const char *text = lua_tolstring(L, body, &length);
-        size_t line = first_line(text, length, MAX_MESSAGE);
-        return line == 0 || *text == '<' ? NULL : lua_pushlstring(L, text, line);
+        return (unsigned char)*text < 0x20 || *text == '<' ? NULL : push_line(L, text, length);
     }
     if (lua_type(L, body) != LUA_TTABLE)
         return NULL;
@@ -171,6 +151,14 @@ static const char *server_message(lua_State *L, int body)
     return NULL;
 }
 
+/* Pushes a body that is no JSON as text, cut. The copy is ours alone: secrets that the server echoes
+ * are struck out in place. [-0, +1, memory] */
+static const char *push_text(lua_State *L, mw_lua *ctx, const mw_answer *answer)
+{
+    size_t length = mw__lua_redact_json(ctx, (char *)(uintptr_t)answer->body, answer->body_length);
+    return lua_pushlstring(L, answer->body, length < MAX_ERROR_BODY ? length : MAX_ERROR_BODY);
+}
+
 /* Pushes the body of a bad answer: decoded, or as text, cut; nil when there is none.
  * [-0, +1, memory] */
 static void push_error_body(lua_State *L, mw_lua *ctx, const mw_answer *answer)
@@ -179,15 +167,14 @@ static void push_error_body(lua_State *L, mw_lua *ctx, const mw_answer *answer)
         lua_pushnil(L);
         return;
     }
-    /* The copy is ours alone: secrets that the server echoes are struck out in place. */
-    mw__lua_redact(ctx, (char *)(uintptr_t)answer->body, answer->body_length);
     if (answer->body_length <= MAX_ERROR_BODY) {
-        if (mw__lua_json_decode(L, ctx, answer->body, answer->body_length))
+        if (mw__lua_json_decode(L, ctx, answer->body, answer->body_length)) {
+            mw__lua_redact_value(L, ctx);
             return;
+        }
         lua_pop(L, 1);
     }
-    size_t length = answer->body_length < MAX_ERROR_BODY ? answer->body_length : MAX_ERROR_BODY;
-    lua_pushlstring(L, answer->body, length);
+    push_text(L, ctx, answer);
 }
 
 /* [-0, +0, raises] */
@@ -219,16 +206,17 @@ static int raise_decode(lua_State *L, mw_lua *ctx, const mw_answer *answer, cons
         if (strcmp(answer->headers[i].name, "content-type") == 0)
             type = answer->headers[i].value;
     }
-    mw__lua_redact(ctx, (char *)(uintptr_t)answer->body, answer->body_length);
-    push_excerpt(L, answer->body, answer->body_length);
-    const char *excerpt = lua_tostring(L, -1);
-    const char *message = lua_pushfstring(L, "the answer is not JSON%s%s%s (%s): %s",
-                                          *type ? " but " : "", type, "", reason, excerpt);
-    size_t length = answer->body_length < MAX_ERROR_BODY ? answer->body_length : MAX_ERROR_BODY;
-    lua_pushlstring(L, answer->body, length);
+    mw__lua_redact(ctx, (char *)(uintptr_t)type, strlen(type));
+    type = mw__lua_push_clean(L, type, strlen(type), EXCERPT);
+    push_text(L, ctx, answer);
+    int body = lua_gettop(L);
+    const char *text = lua_tostring(L, body);
+    const char *excerpt = mw__lua_push_clean(L, text, lua_rawlen(L, body), EXCERPT);
+    const char *message = lua_pushfstring(L, "the answer is not JSON%s%s (%s): %s",
+                                          *type ? " but " : "", type, reason, excerpt);
     mw__failure failure = {
         .code = MW_DECODE, .operation = operation, .message = message, .answer = answer};
-    failure.body = lua_gettop(L);
+    failure.body = body;
     return mw__lua_error_raise(L, ctx, &failure);
 }
 

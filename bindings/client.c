@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lua_private.h"
+#include "client_private.h"
 
 /* What core.client takes, and what it becomes. */
 typedef struct client_options {
@@ -93,25 +93,46 @@ static void finish_options(lua_State *L, mw_lua *ctx, client_options *options)
                       options->paths);
 }
 
-void mw__lua_client_start(lua_State *L, mw_lua *ctx, const mw_client_options *options,
-                          const char *what)
+/* Closing a view closes nothing. [-0, +0, -] */
+static void close_client(mw__client *client)
 {
-    mw__client *client = mw__lua_client_push(L, ctx);
+    if (client->root != client)
+        return;
+    client->gate = NULL;
+    if (client->owned)
+        mw_client_close(client->owned);
+}
+
+/* [-0, +0, -] */
+static void free_client(mw__held *held)
+{
+    mw__client *client = (mw__client *)held;
+    close_client(client);
+    mw_client *owned = client->owned;
+    client->owned = NULL;
+    mw__lua_unhold(held);
+    mw_client_free(owned);
+}
+
+int mw__lua_client_start(mw__client *client, const mw_client_options *options, mw_error *error)
+{
+    mw_lua *ctx = client->ctx;
     client->service = options->service;
-    mw_error error = {0};
-    int rc = mw_client_new(ctx->loop, options, &client->owned, &error);
+    int rc = mw_client_new(ctx->loop, options, &client->owned, error);
     if (rc != MW_OK) {
         client->owned = NULL;
-        error.code = rc;
-        mw__lua_raise_core(L, ctx, &error, what);
+        error->code = rc;
+        return rc;
     }
     client->gate = mw_client_gate(client->owned);
-    char url[160] = "";
-    if (options->url)
-        snprintf(url, sizeof url, " at %s", options->url);
+    mw__lua_hold(ctx, &client->held, free_client);
+    char url[180];
+    snprintf(url, sizeof url, "%s", mw_client_url(client->owned));
     mw__lua_redact(ctx, url, strlen(url));
-    snprintf(client->label, sizeof client->label, "%s%s%s%.32s", mw_service_name(client->service),
-             url, options->account ? ", account " : "", options->account ? options->account : "");
+    snprintf(client->label, sizeof client->label, "%s at %s%s%.32s",
+             mw_service_name(client->service), url, options->account ? ", account " : "",
+             options->account ? options->account : "");
+    return MW_OK;
 }
 
 /* core.client{ service =, url =, ... } -> client. [-1, +1, raises] */
@@ -120,10 +141,13 @@ static int l_client(lua_State *L)
     mw_lua *ctx = mw__lua_ctx(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
+    mw__client *client = mw__lua_client_push(L, ctx);
     client_options options = {0};
     mw__lua_options(L, ctx, 1, "client", option_rows, &options, options.digits);
     finish_options(L, ctx, &options);
-    mw__lua_client_start(L, ctx, &options.core, "client");
+    mw_error error = {0};
+    if (mw__lua_client_start(client, &options.core, &error) != MW_OK)
+        return mw__lua_raise_core(L, ctx, &error, "client");
     return 1;
 }
 
@@ -140,16 +164,6 @@ static int l_safe(lua_State *L)
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 2);
     return 1;
-}
-
-/* Closing a view closes nothing. [-0, +0, -] */
-static void close_client(mw__client *client)
-{
-    if (client->root != client)
-        return;
-    client->gate = NULL;
-    if (client->owned)
-        mw_client_close(client->owned);
 }
 
 /* client:close(); twice is fine. [-1, +0, raises] */
@@ -172,15 +186,11 @@ static int l_client_close(lua_State *L)
 
 static int l_client_gc(lua_State *L)
 {
-    mw__client *client = lua_touserdata(L, 1);
-    close_client(client);
-    mw_client *owned = client->owned;
-    client->owned = NULL;
-    mw_client_free(owned);
+    free_client(lua_touserdata(L, 1));
     return 0;
 }
 
-/* client:stats() -> { requests = sent so far, calls = in flight }. [-1, +1, raises] */
+/* client:stats() -> { requests = sent so far }. [-1, +1, raises] */
 static int l_stats(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lua_private.h"
+#include "client_private.h"
 
 /* A gate that the host lends. */
 struct mw__lent {
@@ -43,6 +43,12 @@ static const profile profiles[] = {
     {.name = NULL},
 };
 
+/* Whether there are profiles from the environment: a host has to ask for them. */
+static bool has_env(const mw_lua *ctx)
+{
+    return ctx->env || ctx->owned;
+}
+
 /* Values of one connect, copied because the host's function lends each only until its next call.
  * Wiped after use. */
 typedef struct envbox {
@@ -75,6 +81,32 @@ static const char *read_env(lua_State *L, mw_lua *ctx, envbox *box, size_t slot,
     return box->values[slot];
 }
 
+/* Raises what the core says about an option, with the name of the variable that gave it: nobody
+ * wrote an option. [-0, +0, raises] */
+static int raise_env(lua_State *L, mw_lua *ctx, const profile *from, mw_error *error)
+{
+    const struct {
+        const char *option, *variable;
+    } names[] = {
+        {"url", from->url},
+        {"account", from->account},
+        {"token", from->user_token ? from->user_token : from->oauth_token},
+        {"bot_token", from->bot_token},
+        {"platform_token", from->platform_token},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!names[i].variable || strcmp(names[i].option, error->field) != 0)
+            continue;
+        const char *option = lua_pushfstring(L, "option '%s'", names[i].option);
+        const char *variable = lua_pushfstring(L, "the environment variable %s", names[i].variable);
+        const char *text = luaL_gsub(L, error->message, option, variable);
+        if (strcmp(text, error->message) == 0)
+            text = lua_pushfstring(L, "%s (%s)", error->message, variable);
+        snprintf(error->message, sizeof error->message, "%s", text);
+    }
+    return mw__lua_raise_core(L, ctx, error, "connect");
+}
+
 /* Pushes a client from the environment. [-0, +1, raises] */
 static int connect_env(lua_State *L, mw_lua *ctx, const profile *from)
 {
@@ -95,7 +127,9 @@ static int connect_env(lua_State *L, mw_lua *ctx, const profile *from)
         return mw__lua_raise(L, ctx, MW_INVALID, "connect",
                              "connect: \"%s\" needs the environment variable %s, which is not set",
                              from->name, wanted);
-    mw__lua_client_start(L, ctx, &options, "connect");
+    mw_error error = {0};
+    if (mw__lua_client_start(mw__lua_client_push(L, ctx), &options, &error) != MW_OK)
+        return raise_env(L, ctx, from, &error);
     return 1;
 }
 
@@ -104,17 +138,20 @@ static int raise_unknown(lua_State *L, mw_lua *ctx, const char *name)
 {
     luaL_Buffer all;
     luaL_buffinit(L, &all);
+    bool some = false;
     for (const mw__lent *lent = ctx->lent; lent; lent = lent->next) {
+        luaL_addstring(&all, some ? ", " : "");
         luaL_addstring(&all, lent->name);
-        luaL_addstring(&all, ", ");
+        some = true;
     }
-    for (const profile *from = profiles; from->name; from++) {
-        luaL_addstring(&all, from == profiles ? "" : ", ");
+    for (const profile *from = profiles; from->name && has_env(ctx); from++) {
+        luaL_addstring(&all, some ? ", " : "");
         luaL_addstring(&all, from->name);
+        some = true;
     }
     luaL_pushresult(&all);
-    return mw__lua_raise(L, ctx, MW_INVALID, "connect",
-                         "connect: there is no profile \"%s\"; there are %s", name,
+    return mw__lua_raise(L, ctx, MW_INVALID, "connect", "connect: there is no profile \"%s\"; %s%s",
+                         name, lua_rawlen(L, -1) > 0 ? "there are " : "the host lends none",
                          lua_tostring(L, -1));
 }
 
@@ -124,8 +161,8 @@ static int l_connect(lua_State *L)
     mw_lua *ctx = mw__lua_ctx(L);
     if (lua_type(L, 1) != LUA_TSTRING)
         return mw__lua_raise(L, ctx, MW_INVALID, "connect",
-                             "connect: the name of a profile must be a string, got a %s",
-                             luaL_typename(L, 1));
+                             "connect: the name of a profile must be a string, got %s",
+                             mw__lua_got(L, 1));
     lua_settop(L, 1);
     const char *name = lua_tostring(L, 1);
     for (const mw__lent *lent = ctx->lent; lent; lent = lent->next) {
@@ -138,7 +175,7 @@ static int l_connect(lua_State *L)
                  mw_service_name(client->service), name);
         return 1;
     }
-    for (const profile *from = profiles; from->name; from++) {
+    for (const profile *from = profiles; from->name && has_env(ctx); from++) {
         if (strcmp(from->name, name) == 0)
             return connect_env(L, ctx, from);
     }

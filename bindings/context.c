@@ -4,10 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lua_private.h"
+#include "client_private.h"
 #include "mw/version.h"
-
-#define ARENA_CAP ((size_t)512 << 20)
 
 static const char registry_key = 0; /* its address is the key of the context */
 
@@ -77,6 +75,26 @@ void *mw__lua_class_test(lua_State *L, mw_lua *ctx, int index, mw__slot slot)
     return meta == ctx->meta[slot] ? lua_touserdata(L, index) : NULL;
 }
 
+void mw__lua_hold(mw_lua *ctx, mw__held *held, void (*drop)(mw__held *))
+{
+    held->drop = drop;
+    held->next = ctx->held;
+    held->link = &ctx->held;
+    if (held->next)
+        held->next->link = &held->next;
+    ctx->held = held;
+}
+
+void mw__lua_unhold(mw__held *held)
+{
+    if (!held->link)
+        return;
+    *held->link = held->next;
+    if (held->next)
+        held->next->link = held->link;
+    held->link = NULL;
+}
+
 /* __gc of the context: the last finalizer of the state. [-0, +0, -] */
 static int l_ctx_gc(lua_State *L)
 {
@@ -85,6 +103,8 @@ static int l_ctx_gc(lua_State *L)
         return 0;
     ctx->closed = true;
     mw__lua_task_end(L, ctx);
+    while (ctx->held)
+        ctx->held->drop(ctx->held);
     mw__lua_call_end(ctx);
     ctx->ready = NULL;
     ctx->ready_end = &ctx->ready;
@@ -109,7 +129,6 @@ mw_lua *mw__lua_ctx_new(lua_State *L, mw_loop *loop)
     lua_pushcfunction(L, l_ctx_gc);
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
 
     ctx->loop = loop;
     if (!loop) {
@@ -119,18 +138,19 @@ mw_lua *mw__lua_ctx_new(lua_State *L, mw_loop *loop)
         ctx->owned = true;
     }
     ctx->closed = false;
-    ctx->arena = mw_arena_new(ARENA_CAP);
-    if (!ctx->arena)
-        luaL_error(L, "moonwire: out of memory");
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     ctx->main = lua_tothread(L, -1);
     lua_pop(L, 1);
-    lua_newtable(L);
-    mw__lua_slot_set(L, ctx, MW__ANCHORS);
-    lua_newtable(L);
-    mw__lua_slot_set(L, ctx, MW__OWN);
-    lua_newtable(L);
-    mw__lua_slot_set(L, ctx, MW__MODULES);
+    static const mw__slot tables[] = {MW__ANCHORS, MW__OWN, MW__MODULES};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        lua_newtable(L);
+        mw__lua_slot_set(L, ctx, tables[i]);
+    }
+    lua_pushliteral(L, "the script failed without a message");
+    mw__lua_slot_set(L, ctx, MW__UNTOLD);
+    lua_pushboolean(L, false); /* never nil: to set it again allocates nothing */
+    mw__lua_slot_set(L, ctx, MW__TRACE);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key); /* whole, or not there at all */
     return ctx;
 }
 
@@ -153,7 +173,8 @@ int luaopen_moonwire_core(lua_State *L)
     mw_lua *ctx = mw__lua_ctx_of(L);
     if (!ctx)
         ctx = mw__lua_ctx_new(L, NULL);
-    if (!ctx->meta[MW__META_BOX]) {
+    if (!ctx->opened) {
+        memset(ctx->meta, 0, sizeof ctx->meta); /* an opening that failed half-way starts again */
         lua_getglobal(L, "require");
         mw__lua_slot_set(L, ctx, MW__REQUIRE);
         mw__lua_open_boxes(L, ctx);
@@ -172,7 +193,9 @@ int luaopen_moonwire_core(lua_State *L)
     mw__lua_open_connect(L, ctx);
     mw__lua_open_operations(L, ctx);
     mw__lua_open_log(L, ctx);
+    mw__lua_open_options(L, ctx);
     mw__lua_open_server(L, ctx);
+    ctx->opened = true;
     return 1;
 }
 

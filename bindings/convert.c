@@ -1,11 +1,13 @@
 /* convert.c: owns the way from Lua values to the core's trees. Must not know operations: what fits
- * a row is the core's business. Raw access only, so no script code runs within. Runs on the thread
- * of the Lua state. */
+ * a row is the core's business. Raw access only and nothing allocated in Lua, so no script code runs
+ * within. Runs on the thread of the Lua state. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lua_private.h"
+
+#define ARENA_CAP ((size_t)512 << 20)
 
 /* Where in the arguments we are, for messages; on the C stack. */
 typedef struct place {
@@ -17,14 +19,31 @@ typedef struct place {
 typedef struct converter {
     lua_State *L;
     mw_lua *ctx;
+    mw_arena *arena;
     const char *what;
 } converter;
 
-mw_arena *mw__lua_arena(lua_State *L, mw_lua *ctx)
+mw_arena *mw__lua_arena_take(lua_State *L, mw_lua *ctx, const char *what)
 {
-    (void)L;
-    mw_arena_reset(ctx->arena);
-    return ctx->arena;
+    mw_arena *arena = ctx->arena;
+    ctx->arena = NULL;
+    if (!arena)
+        arena = mw_arena_new(ARENA_CAP);
+    if (!arena)
+        mw__lua_raise(L, ctx, MW_MEMORY, what, "%s", mw_err_text(MW_MEMORY));
+    return arena;
+}
+
+void mw__lua_arena_give(mw_lua *ctx, mw_arena *arena)
+{
+    if (!arena)
+        return;
+    if (ctx->arena || ctx->closed) {
+        mw_arena_free(arena);
+        return;
+    }
+    mw_arena_reset(arena);
+    ctx->arena = arena;
 }
 
 /* "a.b[2].c" [-0, +0, raises through the buffer] */
@@ -63,7 +82,7 @@ static int refuse(const converter *to, const place *at, const char *problem)
 
 static void *take(const converter *to, size_t size)
 {
-    void *memory = mw_arena_alloc(to->ctx->arena, size);
+    void *memory = mw_arena_alloc(to->arena, size);
     if (!memory)
         mw__lua_raise(to->L, to->ctx, MW_MEMORY, to->what, "%s: the arguments are too large",
                       to->what);
@@ -208,10 +227,10 @@ static void convert(const converter *to, int index, const place *at, int depth, 
     }
 }
 
-void mw__lua_to_value(lua_State *L, mw_lua *ctx, int index, const char *what, const char *name,
-                      mw_value *value)
+void mw__lua_to_value(lua_State *L, mw_lua *ctx, mw_arena *arena, int index, const char *what,
+                      const char *name, mw_value *value)
 {
-    converter to = {.L = L, .ctx = ctx, .what = what};
+    converter to = {.L = L, .ctx = ctx, .arena = arena, .what = what};
     memset(value, 0, sizeof *value);
     luaL_checkstack(L, LUA_MINSTACK, "too many arguments");
     convert(&to, lua_absindex(L, index), &(place){.name = name}, 1, value);

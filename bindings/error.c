@@ -6,14 +6,6 @@
 
 #include "lua_private.h"
 
-void mw__lua_redact(const mw_lua *ctx, char *text, size_t length)
-{
-    if (!ctx->loop)
-        return;
-    for (size_t at = 0; at < length; at += strlen(text + at) + 1)
-        mw_loop_redact(ctx->loop, text + at);
-}
-
 /* Pushes "file:line: " of the code that a failure is to be blamed on: the innermost Lua function
  * that is not of the library. False and nothing when there is none. [-0, +1 or +0, memory] */
 static bool push_where(lua_State *L, mw_lua *ctx)
@@ -145,7 +137,8 @@ static const char *field_text(lua_State *L, const char *name)
     return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
 }
 
-/* "file:line: contacts:get: not_found (404): Contact could not be found". [-1, +1, raises] */
+/* "file:line: contacts:get: not_found (404): Contact could not be found", always one line.
+ * [-1, +1, raises] */
 static int l_error_text(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -184,6 +177,9 @@ static int l_error_text(lua_State *L)
     }
     luaL_addstring(&text, message ? message : "");
     luaL_pushresult(&text);
+    size_t size = 0;
+    const char *line = lua_tolstring(L, -1, &size);
+    mw__lua_push_clean(L, line, size, SIZE_MAX);
     return 1;
 }
 

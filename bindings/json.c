@@ -9,13 +9,16 @@
 /* The box of an encoded text, so that an error in between frees it. */
 typedef struct textbox {
     mw__waiter waiter;
+    mw_arena *arena;
     char *text;
 } textbox;
 
 static void free_text(mw__waiter *waiter)
 {
     textbox *box = (textbox *)waiter;
+    mw__lua_arena_give(waiter->ctx, box->arena);
     free(box->text);
+    box->arena = NULL;
     box->text = NULL;
 }
 
@@ -26,9 +29,10 @@ static int l_encode(lua_State *L)
     luaL_checkany(L, 1);
     lua_settop(L, 1);
     textbox *box = mw__lua_box_new(L, ctx, sizeof *box, 0, free_text);
+    lua_toclose(L, 2);
+    box->arena = mw__lua_arena_take(L, ctx, "json.encode");
     mw_value value;
-    mw__lua_arena(L, ctx);
-    mw__lua_to_value(L, ctx, 1, "json.encode", "", &value);
+    mw__lua_to_value(L, ctx, box->arena, 1, "json.encode", "", &value);
     if (value.type == MW_V_NONE)
         return mw__lua_raise(L, ctx, MW_INVALID, "json.encode",
                              "json.encode: nil has no JSON; use mw.null");
@@ -52,7 +56,8 @@ static int l_decode(lua_State *L)
     const char *text = luaL_checklstring(L, 1, &length);
     if (mw__lua_json_decode(L, ctx, text, length))
         return 1;
-    return mw__lua_raise(L, ctx, MW_DECODE, "json.decode", "not JSON: %s", lua_tostring(L, -1));
+    /* The kind says "decode" already. */
+    return mw__lua_raise(L, ctx, MW_DECODE, "json", "not JSON: %s", lua_tostring(L, -1));
 }
 
 /* core.array(t) -> t, marked as an array; without t a new one. [-1, +1, raises] */

@@ -121,6 +121,64 @@ static void push_decode(lua_State *L, mw_lua *ctx)
     lua_pop(L, 1);
 }
 
+/* What cjson calls things, and what people do. */
+static const struct {
+    const char *jargon, *words;
+} terms[] = {
+    {"value", "a value"},
+    {"object key string", "a key in quotes"},
+    {"colon", "':'"},
+    {"comma or object end", "',' or '}'"},
+    {"comma or array end", "',' or ']'"},
+    {"T_OBJ_BEGIN", "'{'"},
+    {"T_OBJ_END", "'}'"},
+    {"T_ARR_BEGIN", "'['"},
+    {"T_ARR_END", "']'"},
+    {"T_STRING", "a string"},
+    {"T_NUMBER", "a number"},
+    {"T_BOOLEAN", "true or false"},
+    {"T_NULL", "null"},
+    {"T_COLON", "':'"},
+    {"T_COMMA", "','"},
+    {"T_END", "the end"},
+};
+
+/* Pushes a term of cjson in words. A tagged value is a string to cjson only. [-0, +1, memory] */
+static const char *push_term(lua_State *L, const char *term, size_t length, bool tagged)
+{
+    if (tagged && length == 8 && memcmp(term, "T_STRING", length) == 0)
+        return lua_pushliteral(L, "a value");
+    for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++) {
+        if (strlen(terms[i].jargon) == length && memcmp(terms[i].jargon, term, length) == 0)
+            return lua_pushstring(L, terms[i].words);
+    }
+    return lua_pushlstring(L, term, length);
+}
+
+/* Puts the error of cjson at the top, "Expected value but found T_END at character 1", in words.
+ * Its position counts characters of the rewritten text and would mislead. [-1, +1, memory] */
+static void explain(lua_State *L, bool tagged)
+{
+    static const char expected[] = "Expected ";
+    static const char found[] = " but found ";
+    int top = lua_gettop(L);
+    const char *text = luaL_tolstring(L, -1, NULL);
+    const char *position = strstr(text, " at character ");
+    size_t length = position ? (size_t)(position - text) : strlen(text);
+    const char *middle = strstr(text, found);
+    if (strncmp(text, expected, sizeof expected - 1) == 0 && middle && middle < text + length) {
+        const char *from = text + sizeof expected - 1;
+        const char *wanted = push_term(L, from, (size_t)(middle - from), tagged);
+        from = middle + sizeof found - 1;
+        const char *got = push_term(L, from, (size_t)(text + length - from), tagged);
+        lua_pushfstring(L, "expected %s but found %s", wanted, got);
+    } else {
+        lua_pushlstring(L, text, length);
+    }
+    lua_replace(L, top);
+    lua_settop(L, top);
+}
+
 bool mw__lua_json_decode(lua_State *L, mw_lua *ctx, const char *text, size_t length)
 {
     luaL_checkstack(L, LUA_MINSTACK, NULL);
@@ -131,13 +189,7 @@ bool mw__lua_json_decode(lua_State *L, mw_lua *ctx, const char *text, size_t len
         return false;
     }
     if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
-        /* cjson counts characters of the rewritten text: its position would mislead. */
-        const char *reason = lua_tostring(L, -1);
-        const char *position = reason ? strstr(reason, " at character ") : NULL;
-        lua_pushlstring(L, reason ? reason : "not JSON",
-                        position ? (size_t)(position - reason)
-                                 : strlen(reason ? reason : "not JSON"));
-        lua_remove(L, -2);
+        explain(L, walk.tagged);
         return false;
     }
     if (replace(&walk))

@@ -23,6 +23,8 @@ static void escape(char *out, const char *text, size_t length)
             *out++ = 'r';
         } else if ((c < 0x20 && c != '\t') || c == 0x7f) {
             out += snprintf(out, 5, "\\x%02x", c);
+        } else if (c == 0xC2 && i + 1 < length && ((unsigned char)text[i + 1] & 0xE0) == 0x80) {
+            out += snprintf(out, 9, "\\x%02x\\x%02x", c, (unsigned char)text[++i]); /* C1 */
         } else {
             *out++ = (char)c;
         }

@@ -50,6 +50,7 @@ typedef enum mw__slot {
     MW__OWN,     /* table: sources of the Lua library, which no error blames */
     MW__TRACE,   /* traceback of the failure that mw_lua_run reports */
     MW__BLAMED,  /* the failed task whose error was raised again last */
+    MW__UNTOLD,  /* the text for a failure that has none */
     MW__SLOTS
 } mw__slot;
 
@@ -62,12 +63,30 @@ struct mw__job {
     bool queued;
 };
 
+/* On the C stack of a driver, because the box of what it waits for may be closed and collected
+ * meanwhile. */
+typedef struct mw__driver {
+    mw__task *task; /* that drives, or NULL */
+    bool over;      /* what it waits for is done, or gone */
+    bool gone;
+} mw__driver;
+
+/* Something that C holds until its finalizer lets go of it. What a finalizer makes while the state
+ * closes gets none any more: the context drops it. */
+typedef struct mw__held mw__held;
+struct mw__held {
+    mw__held *next, **link;
+    void (*drop)(mw__held *self); /* ends with mw__lua_unhold */
+};
+
 /* One wait for one thing. */
 struct mw__waiter {
+    mw__held held; /* first: from the start to the release of its box */
     mw_lua *ctx;
     mw__task *task; /* whom to resume when done; NULL while someone drives the loop for it */
     void (*release)(
         mw__waiter *self); /* gives up what the box holds; called once, from __close or __gc */
+    mw__driver *driver;    /* which drives the loop for it, or NULL */
     bool done;
     bool cancelled; /* it ended because its task was cancelled */
     bool passive;   /* the loop alone completes it: no task has to run for that */
@@ -85,7 +104,8 @@ struct mw__watch {
 };
 
 /* A task: a userdata that the context anchors while it lives. User values: the coroutine, the
- * traceback of a failure. Results or the error value stay on the coroutine's stack. */
+ * traceback of a failure, the outcome: the only result, a table of several, or the error value.
+ * Scripts can reach the coroutine, so nothing of an ended task stays on its stack. */
 struct mw__task {
     mw__job job; /* first: the job is the task */
     mw_lua *ctx;
@@ -97,6 +117,7 @@ struct mw__task {
     unsigned char state; /* mw__task_state */
     bool started;
     bool active;    /* on the C stack right now */
+    bool doomed;    /* to be closed soon: gets no turn before */
     bool cancelled; /* asked to end */
     bool pending;   /* of which the task has not heard yet */
     bool watched;   /* somebody waited for it, so its failure is not the run's */
@@ -110,20 +131,23 @@ struct mw_lua {
     mw_loop *loop;
     bool owned;  /* the loop is freed with the context */
     bool closed; /* the state is closing */
-    bool relays; /* coroutine.resume and wrap have been replaced */
+    bool relays; /* coroutine.resume, wrap and close have been replaced */
+    bool opened; /* the module is whole */
     volatile sig_atomic_t interrupted;
     lua_State *volatile running; /* the thread that was resumed last and still runs, or NULL */
     mw__task *current;           /* the task it belongs to, or NULL */
     mw__job *ready, **ready_end;
+    mw__held *held;
     mw__task *tasks; /* live ones */
     unsigned task_count;
     mw__call *calls; /* whose callback is still to come */
     unsigned call_count;
     mw__task *failures; /* failed ones that nobody waited for, oldest first, anchored */
     unsigned failure_count;
-    unsigned depth; /* of drivers that run within each other */
-    mw_arena *arena;
-    char *scratch; /* of the JSON scanner */
+    unsigned depth;   /* of drivers that run within each other */
+    unsigned closing; /* coroutine.close within each other */
+    mw_arena *arena;  /* a spare one, or NULL while somebody has taken it */
+    char *scratch;    /* of the JSON scanner */
     size_t scratch_size;
     char tag[20]; /* of the JSON scanner, NUL-ended; random */
     mw_lua_log_fn log;
@@ -152,6 +176,9 @@ void mw__lua_slot_set(lua_State *L, mw_lua *ctx, mw__slot slot);  /* [-1, +0, me
  * slot keeps it, and it is left on the stack for more. [-0, +1, memory] */
 void mw__lua_class_new(lua_State *L, mw_lua *ctx, mw__slot slot, const char *name,
                        const luaL_Reg *methods);
+/* Puts on the list of what the context drops at the end, or takes off it. [-0, +0, -] */
+void mw__lua_hold(mw_lua *ctx, mw__held *held, void (*drop)(mw__held *));
+void mw__lua_unhold(mw__held *held);
 /* The userdata at `index` when it is of that class, else NULL. [-0, +0, -] */
 void *mw__lua_class_test(lua_State *L, mw_lua *ctx, int index, mw__slot slot);
 
@@ -182,15 +209,24 @@ void mw__lua_waited(lua_State *L, mw_lua *ctx, const mw__waiter *waiter, const c
 /* Runs tasks and the loop here until `waiter` is done; NULL: until no task lives.
  * [-0, +0, raises] */
 void mw__lua_drive(lua_State *L, mw_lua *ctx, mw__waiter *waiter);
+/* Runs the jobs and tasks that are ready now, and leaves the loop alone. [-0, +0, -] */
+void mw__lua_turn(lua_State *L, mw_lua *ctx);
 /* Whether `L` may yield the sentinel (the context's address as light userdata): it was resumed by a
  * task, directly or through the relays, and no C call stands between. [-0, +0, -] */
 bool mw__lua_may_yield(lua_State *L, mw_lua *ctx);
 /* lua_resume with the context's book-keeping of what runs. */
 int mw__lua_resume(lua_State *L, mw_lua *ctx, lua_State *co, int nargs, int *nresults);
+/* lua_resetthread with the same book-keeping. */
+int mw__lua_reset(lua_State *L, mw_lua *ctx, lua_State *co);
+/* Whether `co` runs, or has resumed what runs. [-0, +0, -] */
+bool mw__lua_is_running(lua_State *co);
 /* Whether `co` has yielded the sentinel, which is then still its only value. [-0, +0, -] */
 bool mw__lua_is_waiting(lua_State *co, const mw_lua *ctx);
 /* Puts the hook that raises "interrupted" on a thread. [-0, +0, -] */
 void mw__lua_hook(lua_State *L);
+/* The text of an error value as `lua` prints it: a string, a number or what __tostring gives, else
+ * "(error object is a table value)". Valid while the pushed value stays. [-0, +1, raises] */
+const char *mw__lua_error_text(lua_State *L, int index);
 /* Makes the class of boxes. [-0, +0, memory] */
 void mw__lua_open_boxes(lua_State *L, mw_lua *ctx);
 
@@ -204,6 +240,11 @@ mw__task *mw__lua_task_spawn(lua_State *L, mw_lua *ctx, int nargs);
 bool mw__lua_task_cancel(mw__task *task);
 /* The job of every task: resumes it. Raises nothing. */
 void mw__lua_task_run(lua_State *L, mw_lua *ctx, mw__job *job);
+/* Closes the coroutine of a live task, which then ends as cancelled. Returns what lua_resetthread
+ * does, with the error pushed unless that is LUA_OK. The task must not run. [-0, +0|1, -] */
+int mw__lua_task_close(lua_State *L, mw_lua *ctx, mw__task *task);
+/* The live task of the coroutine, or NULL. */
+mw__task *mw__lua_task_of(const mw_lua *ctx, const lua_State *co);
 /* Ends every live task without another turn; what they left to be closed is closed. [-0, +0, -] */
 void mw__lua_task_kill_all(lua_State *L, mw_lua *ctx);
 /* Pushes error value and traceback of the oldest failure that nobody waited for, and forgets all of
@@ -238,18 +279,33 @@ int mw__lua_raise(lua_State *L, mw_lua *ctx, int code, const char *operation, co
 int mw__lua_raise_core(lua_State *L, mw_lua *ctx, const mw_error *error, const char *operation);
 /* Whether the value at `index` is an error object, of `kind` unless NULL. [-0, +0, -] */
 bool mw__lua_is_error(lua_State *L, mw_lua *ctx, int index, const char *kind);
+
+/* ---- what servers say (redact.c) ---- */
+
 /* Replaces secrets in `length` bytes that are NUL-ended beyond. */
 void mw__lua_redact(const mw_lua *ctx, char *text, size_t length);
+/* The same for a text that may hold them as JSON writes them (`\/`, `\u002b`). It may shrink; the
+ * new length is returned. */
+size_t mw__lua_redact_json(const mw_lua *ctx, char *text, size_t length);
+/* Replaces the value at the top, JSON as decoded, by one without secrets in its strings and keys.
+ * [-1, +1, memory] */
+void mw__lua_redact_value(lua_State *L, mw_lua *ctx);
+/* Pushes the beginning of a text, at most `max` bytes of it and "..." when it is cut, as one line
+ * that a terminal can show. [-0, +1, memory] */
+const char *mw__lua_push_clean(lua_State *L, const char *text, size_t length, size_t max);
 
 /* ---- conversion (convert.c, json_decode.c) ---- */
 
-/* The Lua value at `index` as a tree in the context's arena, strings borrowed from Lua. `what`
- * names the value in errors ("contacts:update", "json.encode"); `name` is the path to start with,
- * or "". [-0, +0, raises] */
-void mw__lua_to_value(lua_State *L, mw_lua *ctx, int index, const char *what, const char *name,
-                      mw_value *value);
-/* The context's arena, empty. [-0, +0, raises] */
-mw_arena *mw__lua_arena(lua_State *L, mw_lua *ctx);
+/* The Lua value at `index` as a tree in the arena, strings borrowed from Lua: nothing may allocate
+ * in Lua while the tree is in use, because a finalizer of the script could change what they are
+ * borrowed from. `what` names the value in errors ("contacts:update", "json.encode"); `name` is the
+ * path to start with, or "". [-0, +0, raises] */
+void mw__lua_to_value(lua_State *L, mw_lua *ctx, mw_arena *arena, int index, const char *what,
+                      const char *name, mw_value *value);
+/* Takes an empty arena, which is the caller's alone until it gives it back (NULL is fine): code that
+ * runs in between takes another one. [-0, +0, raises] */
+mw_arena *mw__lua_arena_take(lua_State *L, mw_lua *ctx, const char *what);
+void mw__lua_arena_give(mw_lua *ctx, mw_arena *arena);
 /* Decodes JSON text exactly. On failure pushes the reason (a string) and returns false.
  * [-0, +1, memory] */
 bool mw__lua_json_decode(lua_State *L, mw_lua *ctx, const char *text, size_t length);
@@ -278,74 +334,14 @@ typedef struct mw__option {
 
 /* Fills `target` from the table at `index` (nil or none: nothing). Unknown names are refused with a
  * did-you-mean. `digits` holds an account that is given as integer. Strings are borrowed from the
- * table. [-0, +0, raises] */
+ * table, as mw__lua_to_value does it. [-0, +0, raises] */
 void mw__lua_options(lua_State *L, mw_lua *ctx, int index, const char *what, const mw__option *rows,
                      void *target, char digits[24]);
-
-/* ---- calls and clients (call.c, answer.c, client.c, module.c, connect.c) ---- */
-
-typedef struct mw__client {
-    mw_lua *ctx;
-    struct mw__client *root; /* itself, or the client that this is a safe view of */
-    mw_client *owned;        /* NULL for a lent gate */
-    mw_gate *gate;           /* NULL once closed */
-    mw_service service;
-    bool safe;       /* methods return nil, err */
-    char label[256]; /* for tostring */
-} mw__client;
-
-/* One submitted request; lives in C memory until the box let it go and the callback has run. */
-struct mw__call {
-    mw__call *next, **link; /* in ctx->calls while the callback is to come */
-    mw_lua *ctx;            /* NULL once the state is closed */
-    mw__waiter *waiter;     /* NULL once nobody waits */
-    mw_gate *gate;
-    mw_call_id id;
-    mw_answer *answer; /* a copy in one block, or NULL when there was no memory for it */
-    bool done;
-};
-
-/* The box of a call. User values: the client, the name. */
-typedef struct mw__callbox {
-    mw__waiter waiter;
-    mw__call *call;
-    mw_request *request; /* until submitted */
-    const char *name;    /* "contacts:get" */
-} mw__callbox;
-
-mw__client *mw__lua_client_check(lua_State *L, mw_lua *ctx, int index,
-                                 const char *what); /* [-0, +0, raises] */
-/* Raises "client is closed" when it is. [-0, +0, raises] */
-void mw__lua_client_open(lua_State *L, mw_lua *ctx, const mw__client *client, const char *what);
-/* Pushes a client on a gate; `owned` may be NULL. [-0, +1, memory] */
-mw__client *mw__lua_client_push(lua_State *L, mw_lua *ctx);
-/* Pushes a client of its own with these options. [-0, +1, raises] */
-void mw__lua_client_start(lua_State *L, mw_lua *ctx, const mw_client_options *options,
-                          const char *what);
-/* Submits the request in the box at absolute index `box` and waits for the answer. */
-int mw__lua_call_submit(lua_State *L, mw_lua *ctx, mw__client *client, int box);
-mw_answer *mw__lua_answer_copy(const mw_answer *answer);
-/* Pushes result and response of a good answer or raises. [-0, +2, raises] */
-int mw__lua_answer_push(lua_State *L, mw_lua *ctx, const mw_answer *answer, const char *operation);
-/* Forgets calls at the end of the state. */
-void mw__lua_call_end(mw_lua *ctx);
-int l_client_call(lua_State *L);    /* desk:call(id, params, options) */
-int l_client_request(lua_State *L); /* desk:request(verb, path, params, options) */
-int l_module_call(lua_State *L);    /* upvalues: context, row, metatable of the module */
-int l_safely(lua_State *L);         /* upvalues: context, function */
-/* The proxy of a module: its client is user value 1. */
-typedef struct mw__module {
-    mw__client *client;
-    const char *name;
-} mw__module;
-/* Pushes the proxy of module or namespace `name` (NULL-ended) of the client at `client`, or returns
- * false. [-0, +1, memory] */
-void mw__lua_lent_free(mw_lua *ctx);
-bool mw__lua_module_push(lua_State *L, mw_lua *ctx, int client, const char *name);
-/* "a, b, c": the modules below `prefix` ("" for all), and the closest one to `word`.
- * [-0, +1, raises] */
-int mw__lua_module_unknown(lua_State *L, mw_lua *ctx, mw_service service, const char *prefix,
-                           const char *word);
+/* The same for the value at the top as the option `name`. [-0, +0, raises] */
+void mw__lua_option(lua_State *L, mw_lua *ctx, const char *what, const mw__option *rows,
+                    const char *name, void *target, char digits[24]);
+/* What stands at `index`, for messages: "a table", "nil", "nothing". [-0, +1 or +0, memory] */
+const char *mw__lua_got(lua_State *L, int index);
 
 /* ---- log (log.c) ---- */
 
@@ -357,12 +353,14 @@ void mw__lua_log(mw_lua *ctx, const char *level, const char *text, size_t length
 void mw__lua_open_errors(lua_State *L, mw_lua *ctx);
 void mw__lua_open_json(lua_State *L, mw_lua *ctx);
 void mw__lua_open_tasks(lua_State *L, mw_lua *ctx);
-void mw__lua_open_relays(lua_State *L, mw_lua *ctx); /* replaces coroutine.resume and wrap, once */
+void mw__lua_open_relays(lua_State *L,
+                         mw_lua *ctx); /* replaces coroutine.resume, wrap, close, once */
 void mw__lua_open_clients(lua_State *L, mw_lua *ctx);
 void mw__lua_open_modules(lua_State *L, mw_lua *ctx);
 void mw__lua_open_connect(lua_State *L, mw_lua *ctx);
 void mw__lua_open_operations(lua_State *L, mw_lua *ctx);
 void mw__lua_open_log(lua_State *L, mw_lua *ctx);
+void mw__lua_open_options(lua_State *L, mw_lua *ctx);
 /* server.c: adds `server`. Functions take the context as upvalue 1. [-0, +0, memory] */
 int mw__lua_open_server(lua_State *L, mw_lua *ctx);
 

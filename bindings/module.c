@@ -2,7 +2,7 @@
  * the rows on first use. Must not know what a call does. Runs on the thread of the Lua state. */
 #include <string.h>
 
-#include "lua_private.h"
+#include "client_private.h"
 
 /* Whether `module` is `prefix` or lies below it ("platform.users" below "platform"); `*below`: the
  * rest. */
@@ -250,24 +250,58 @@ static mw__module *check_module(lua_State *L, mw_lua *ctx)
     return NULL;
 }
 
-/* The methods of a module that list something, as "list, search". [-0, +1, memory] */
+/* Whether `each` may go over it: a list that is read. What changes something may answer with a list
+ * as well, and must not be sent once a page. */
+static bool is_listing(const mw_operation *row)
+{
+    return row && row->items.at && !row->mutates;
+}
+
+/* The methods of a module that list something, as "list, search", or NULL. [-0, +1, memory] */
 static const char *push_listing(lua_State *L, mw_service service, const char *name)
 {
     size_t count = 0;
     const mw_operation *const *rows = mw_operations(service, &count);
-    luaL_Buffer text;
-    luaL_buffinit(L, &text);
-    bool first = true;
+    const char **names = lua_newuserdatauv(L, (count + 1) * sizeof *names, 0);
+    size_t used = 0;
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(rows[i]->module, name) != 0 || !rows[i]->items.at)
-            continue;
-        luaL_addstring(&text, first ? "" : ", ");
-        luaL_addstring(&text, rows[i]->method);
-        first = false;
+        if (strcmp(rows[i]->module, name) == 0 && is_listing(rows[i]))
+            names[used++] = rows[i]->method;
     }
-    luaL_addstring(&text, first ? "none of its operations" : "");
-    luaL_pushresult(&text);
-    return lua_tostring(L, -1);
+    names[used] = NULL;
+    return used > 0 ? push_list(L, names) : NULL;
+}
+
+/* Raises: `each` can't go over `word`, the method of `row` when there is such a row.
+ * [-0, +0, raises] */
+static int raise_no_list(lua_State *L, mw_lua *ctx, const mw__module *module, const char *word,
+                         const mw_operation *row)
+{
+    mw_service service = module->client->service;
+    const char *lists = push_listing(L, service, module->name);
+    if (!row && word)
+        return raise_unknown(L, ctx, module->name, "operation", word,
+                             push_names(L, service, module->name, true));
+    if (!lists)
+        return mw__lua_raise(L, ctx, MW_INVALID, "each", "each: %s has no lists", module->name);
+    if (!row)
+        return mw__lua_raise(L, ctx, MW_INVALID, "each",
+                             "each: %s has no operation 'list'; name one of %s", module->name,
+                             lists);
+    return mw__lua_raise(L, ctx, MW_INVALID, "each", "each: %s:%s %s; each works over %s",
+                         module->name, row->method,
+                         row->mutates ? "changes something" : "is not a list", lists);
+}
+
+/* Whether a string in the first place may be the path parameter of the row. */
+static bool fits_path(const mw_operation *row, const char *text)
+{
+    const mw_field *field = row->path_params;
+    if (field && mw_operation_takes_account(row))
+        field++;
+    if (!field || !field->name)
+        return false;
+    return field->type != MW_T_INTEGER || text[strspn(text, "0123456789")] == '\0';
 }
 
 /* core.listing(module, first) -> { method, name, path_params, at, page_by, page_size }, whether
@@ -279,18 +313,16 @@ static int l_listing(lua_State *L)
     lua_settop(L, 2);
     const mw__module *module = check_module(L, ctx);
     mw_service service = module->client->service;
-    const mw_operation *row = lua_type(L, 2) == LUA_TSTRING
-                                  ? mw_operation_find(service, module->name, lua_tostring(L, 2))
-                                  : NULL;
+    const char *word = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
+    const mw_operation *row = word ? mw_operation_find(service, module->name, word) : NULL;
     bool named = row != NULL;
-    if (!row)
+    if (!row) {
         row = mw_operation_find(service, module->name, "list");
-    if (!row || !row->items.at) {
-        const char *method = row ? row->method : "list";
-        return mw__lua_raise(L, ctx, MW_INVALID, "each",
-                             "each: %s:%s is not a list; each works over %s", module->name, method,
-                             push_listing(L, service, module->name));
+        if (word && (!is_listing(row) || !fits_path(row, word)))
+            return raise_no_list(L, ctx, module, word, NULL);
     }
+    if (!is_listing(row))
+        return raise_no_list(L, ctx, module, NULL, row);
     int path = 0;
     for (const mw_field *field = row->path_params; field && field->name; field++)
         path++;

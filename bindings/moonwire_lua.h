@@ -29,8 +29,9 @@ int mw_lua_lend(mw_lua *lua, const char *name, mw_gate *gate);
 
 /* Where mw.connect reads a profile's variables ("OOCTOPUS_TOKEN") from: `fn` returns the value,
  * borrowed until the next call, or NULL when there is none. Asked at mw.connect, never before.
- * Without it: the environment. A host that keeps the tokens to itself captures the variables,
- * removes them from the environment, and answers here. */
+ * Without it a state of mw_lua_preload has no such profiles, and plain core.so reads the
+ * environment. A host that keeps the tokens to itself captures the variables, removes them from the
+ * environment, and answers here. */
 typedef const char *(*mw_lua_env_fn)(const char *name, void *ud);
 void mw_lua_on_env(mw_lua *lua, mw_lua_env_fn fn, void *ud);
 
@@ -46,8 +47,19 @@ void mw_lua_on_log(mw_lua *lua, mw_lua_log_fn fn, void *ud);
  * [-(nargs + 1), +nresults or +2, -] */
 int mw_lua_run(lua_State *L, mw_lua *lua, int nargs, int nresults);
 
+/* For a prompt: like mw_lua_run, but leaves the tasks that live where they are, also after a failure.
+ * They go on in waits of later calls and in mw_lua_turn. [-(nargs + 1), +nresults or +2, -] */
+int mw_lua_call(lua_State *L, mw_lua *lua, int nargs, int nresults);
+
+/* Whether tasks could go on right now. What makes them so comes from mw_loop_run. */
+bool mw_lua_ready(const mw_lua *lua);
+
+/* Lets tasks go on that are ready, each until it waits again. Returns LUA_OK, or a failure like
+ * mw_lua_run: of a task that has ended now and that nobody waits for. [-0, +0 or +2, -] */
+int mw_lua_turn(lua_State *L, mw_lua *lua);
+
 /* Makes the running code fail with an error of kind "cancelled" and the message "interrupted", at
- * the next instruction or wait, until mw_lua_run returns. Async-signal-safe. */
+ * the next instruction or wait, until mw_lua_run, _call or _turn returns. Async-signal-safe. */
 void mw_lua_interrupt(mw_lua *lua);
 
 /* Calls in flight plus tasks that live; 0 when all is quiet. */

@@ -160,25 +160,40 @@ static void push_row(lua_State *L, const mw_operation *row)
     set_texts(L, "scopes", row->scopes);
 }
 
-/* core.operations(service) -> array of rows. [-1, +1, raises] */
+/* Appends the rows of a service to the table at the top, which holds `used`. Returns how many it
+ * holds then. [-0, +0, memory] */
+static lua_Integer append_rows(lua_State *L, mw_service service, lua_Integer used)
+{
+    size_t count = 0;
+    const mw_operation *const *rows = mw_operations(service, &count);
+    for (size_t i = 0; i < count; i++) {
+        push_row(L, rows[i]);
+        lua_rawseti(L, -2, ++used);
+    }
+    return used;
+}
+
+/* core.operations(service) -> array of rows; without a service those of all. [-1, +1, raises] */
 static int l_operations(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);
-    const char *name = luaL_checkstring(L, 1);
-    int service = 0;
-    while (service < MW_SERVICES && strcmp(name, mw_service_name((mw_service)service)) != 0)
-        service++;
-    if (service == MW_SERVICES)
+    bool all = lua_isnoneornil(L, 1);
+    const char *name = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
+    if (!all && !name)
+        return mw__lua_raise(L, ctx, MW_INVALID, "operations",
+                             "operations: the name of a service must be a string, got %s",
+                             mw__lua_got(L, 1));
+    lua_settop(L, 1);
+    lua_createtable(L, 128, 0);
+    lua_Integer used = 0;
+    for (int service = 0; service < MW_SERVICES; service++) {
+        if (all || strcmp(name, mw_service_name((mw_service)service)) == 0)
+            used = append_rows(L, (mw_service)service, used);
+    }
+    if (used == 0)
         return mw__lua_raise(L, ctx, MW_INVALID, "operations",
                              "operations: there is no service \"%s\"; there are \"%s\" and \"%s\"",
                              name, mw_service_name(MW_OOCTOPUS), mw_service_name(MW_CIRCUIT));
-    size_t count = 0;
-    const mw_operation *const *rows = mw_operations((mw_service)service, &count);
-    lua_createtable(L, (int)count, 0);
-    for (size_t i = 0; i < count; i++) {
-        push_row(L, rows[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
     return 1;
 }
 

@@ -9,10 +9,30 @@
 #define MAX_OPTIONS 32
 #define MAX_SECONDS 4000000.0 /* fits milliseconds in 32 bits */
 
+const char *mw__lua_got(lua_State *L, int index)
+{
+    switch (lua_type(L, index)) {
+    case LUA_TNONE:
+        return "nothing";
+    case LUA_TNIL:
+        return "nil";
+    default:
+        return lua_pushfstring(L, "a %s", luaL_typename(L, index));
+    }
+}
+
+/* core.got(value) -> "a table", "nil": for messages. [-1, +1, memory] */
+static int l_got(lua_State *L)
+{
+    lua_settop(L, 1);
+    lua_pushstring(L, mw__lua_got(L, 1));
+    return 1;
+}
+
 static int wrong(lua_State *L, mw_lua *ctx, const char *what, const char *name, const char *wanted)
 {
-    return mw__lua_raise(L, ctx, MW_INVALID, what, "%s: option '%s' must be %s, got a %s", what,
-                         name, wanted, luaL_typename(L, -1));
+    return mw__lua_raise(L, ctx, MW_INVALID, what, "%s: option '%s' must be %s, got %s", what, name,
+                         wanted, mw__lua_got(L, -1));
 }
 
 static int unknown(lua_State *L, mw_lua *ctx, const char *what, const mw__option *rows)
@@ -22,8 +42,8 @@ static int unknown(lua_State *L, mw_lua *ctx, const char *what, const mw__option
         names[i] = rows[i].name;
     if (lua_type(L, -2) != LUA_TSTRING)
         return mw__lua_raise(L, ctx, MW_INVALID, what,
-                             "%s: options have names; got a key that is a %s", what,
-                             luaL_typename(L, -2));
+                             "%s: options have names; got a key that is %s", what,
+                             mw__lua_got(L, -2));
     const char *word = lua_tostring(L, -2);
     const char *near = mw_closest(word, names);
     if (near)
@@ -94,6 +114,16 @@ static void store(lua_State *L, mw_lua *ctx, const char *what, const mw__option 
     }
 }
 
+void mw__lua_option(lua_State *L, mw_lua *ctx, const char *what, const mw__option *rows,
+                    const char *name, void *target, char digits[24])
+{
+    const mw__option *row = rows;
+    while (row->name && strcmp(row->name, name) != 0)
+        row++;
+    if (row->name)
+        store(L, ctx, what, row, target, digits);
+}
+
 void mw__lua_options(lua_State *L, mw_lua *ctx, int index, const char *what, const mw__option *rows,
                      void *target, char digits[24])
 {
@@ -110,4 +140,11 @@ void mw__lua_options(lua_State *L, mw_lua *ctx, int index, const char *what, con
             unknown(L, ctx, what, rows);
         store(L, ctx, what, row, target, digits);
     }
+}
+
+void mw__lua_open_options(lua_State *L, mw_lua *ctx)
+{
+    mw__lua_ctx_push(L, ctx);
+    lua_pushcclosure(L, l_got, 1);
+    lua_setfield(L, -2, "got");
 }

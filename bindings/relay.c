@@ -1,12 +1,13 @@
-/* relay.c: owns the replacements of coroutine.resume and coroutine.wrap: stock Lua 5.4 in
- * everything, except that a coroutine which waits for the loop hands its wait on to whoever resumed
- * it. Must not know what is waited for. Runs on the thread of the Lua state. */
+/* relay.c: owns the replacements of coroutine.resume, wrap and close: stock Lua 5.4 in everything,
+ * except that a coroutine which waits for the loop hands its wait on to whoever resumed it, and that
+ * the task of a coroutine ends with it. Must not know what is waited for. Runs on the thread of the Lua state. */
 #include <lualib.h>
 
 #include "lua_private.h"
 
 #define FAILED (-1)
 #define WAITS (-2)
+#define MAX_CLOSES 150 /* within each other, on the C stack */
 
 /* Resumes `co`. Returns the number of results moved to L, FAILED with the error moved, or WAITS
  * with nothing moved. [-0, +n, memory] */
@@ -36,7 +37,8 @@ static int drive_on(lua_State *L, mw_lua *ctx, lua_State *co)
     while (count == WAITS && !mw__lua_may_yield(L, ctx)) {
         if (ctx->current && ctx->current->waiting)
             mw__lua_drive(L, ctx, ctx->current->waiting);
-        lua_pop(co, 1);
+        if (mw__lua_is_waiting(co, ctx)) /* else it was closed meanwhile */
+            lua_pop(co, 1);
         count = step(L, ctx, co, 0);
     }
     return count;
@@ -100,12 +102,12 @@ static int l_resume(lua_State *L)
 }
 
 /* Raises the error at the top as a stock wrap does. [-1, +0, raises] */
-static int wrap_error(lua_State *L, lua_State *co)
+static int wrap_error(lua_State *L, mw_lua *ctx, lua_State *co)
 {
     int status = lua_status(co);
     if (status != LUA_OK && status != LUA_YIELD) {
-        status = lua_resetthread(co); /* closes its variables */
-        lua_xmove(co, L, 1);          /* their error, or the first one */
+        status = mw__lua_reset(L, ctx, co); /* closes its variables */
+        lua_xmove(co, L, 1);                /* their error, or the first one */
     }
     if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
         luaL_where(L, 1);
@@ -122,7 +124,7 @@ static int wrap_relay(lua_State *L, mw_lua *ctx, lua_State *co, int count)
     if (count == WAITS)
         count = drive_on(L, ctx, co);
     if (count == FAILED)
-        return wrap_error(L, co);
+        return wrap_error(L, ctx, co);
     if (count != WAITS)
         return count;
     lua_pushlightuserdata(L, ctx);
@@ -161,16 +163,52 @@ static int l_wrap(lua_State *L)
     return 1;
 }
 
+/* [-0, +0|1, -]: as lua_resetthread, with the error moved */
+static int close_any(lua_State *L, mw_lua *ctx, lua_State *co)
+{
+    mw__task *task = mw__lua_task_of(ctx, co);
+    if (task)
+        return mw__lua_task_close(L, ctx, task);
+    int status = mw__lua_reset(L, ctx, co);
+    if (status != LUA_OK)
+        lua_xmove(co, L, 1);
+    return status;
+}
+
+/* coroutine.close(co) [-1, +1|2, raises] */
+static int l_close(lua_State *L)
+{
+    mw_lua *ctx = lua_touserdata(L, lua_upvalueindex(1));
+    lua_State *co = lua_tothread(L, 1);
+    luaL_argexpected(L, co, 1, "thread");
+    const mw__task *task = mw__lua_task_of(ctx, co);
+    if (co == L)
+        return luaL_error(L, "cannot close a running coroutine");
+    if (mw__lua_is_running(co) || (task && task->active))
+        return luaL_error(L, "cannot close a normal coroutine");
+    if (ctx->closing >= MAX_CLOSES)
+        return luaL_error(L, "C stack overflow");
+    ctx->closing++;
+    int status = close_any(L, ctx, co);
+    ctx->closing--;
+    lua_pushboolean(L, status == LUA_OK);
+    if (status == LUA_OK)
+        return 1;
+    lua_insert(L, -2);
+    return 2;
+}
+
 void mw__lua_open_relays(lua_State *L, mw_lua *ctx)
 {
-    static const luaL_Reg functions[] = {{"resume", l_resume}, {"wrap", l_wrap}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"resume", l_resume}, {"wrap", l_wrap}, {"close", l_close}, {NULL, NULL}};
     if (ctx->relays)
         return;
-    ctx->relays = true;
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     if (lua_getfield(L, -1, LUA_COLIBNAME) == LUA_TTABLE) {
         mw__lua_ctx_push(L, ctx);
         luaL_setfuncs(L, functions, 1);
     }
     lua_pop(L, 2);
+    ctx->relays = true;
 }

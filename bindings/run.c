@@ -35,21 +35,16 @@ static int l_traced(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx_of(L);
     lua_settop(L, 1);
-    const char *message = luaL_tolstring(L, 1, NULL);
+    const char *message = mw__lua_error_text(L, 1);
     luaL_traceback(L, L, message, 1);
     mw__lua_slot_push(L, ctx, MW__BLAMED);
     mw__task *blamed = lua_touserdata(L, -1);
-    if (blamed && lua_gettop(blamed->co) > 0 && lua_checkstack(blamed->co, 1)) {
-        lua_pushvalue(blamed->co, -1);
-        lua_xmove(blamed->co, L, 1);
-        if (lua_rawequal(L, 1, -1) && lua_getiuservalue(L, -2, 2) == LUA_TSTRING)
-            lua_pushfstring(L, "%s\nraised first in a task: %s", lua_tostring(L, 3),
-                            lua_tostring(L, -1));
-        else
-            lua_pushvalue(L, 3);
-    } else {
+    if (blamed && lua_getiuservalue(L, -1, 3) != LUA_TNONE && lua_rawequal(L, 1, -1) &&
+        lua_getiuservalue(L, -2, 2) == LUA_TSTRING)
+        lua_pushfstring(L, "%s\nraised first in a task: %s", lua_tostring(L, 3),
+                        lua_tostring(L, -1));
+    else
         lua_pushvalue(L, 3);
-    }
     mw__lua_slot_set(L, ctx, MW__TRACE);
     lua_settop(L, 1);
     return 1;
@@ -78,7 +73,7 @@ static void push_trace(lua_State *L, mw_lua *ctx)
     if (lua_type(L, -1) == LUA_TSTRING)
         lua_pushvalue(L, -1);
     else
-        lua_pushliteral(L, "the script failed without a message");
+        mw__lua_slot_push(L, ctx, MW__UNTOLD);
 }
 
 /* Lets what was cancelled end; nothing is waited for. */
@@ -91,7 +86,7 @@ static void settle(mw_lua *ctx)
 int mw_lua_run(lua_State *L, mw_lua *ctx, int nargs, int nresults)
 {
     int base = lua_gettop(L) - nargs;
-    lua_pushnil(L);
+    lua_pushboolean(L, false);
     mw__lua_slot_set(L, ctx, MW__TRACE);
     lua_pushcfunction(L, l_traced);
     lua_insert(L, base);
@@ -126,4 +121,63 @@ int mw_lua_run(lua_State *L, mw_lua *ctx, int nargs, int nresults)
 unsigned mw_lua_live(const mw_lua *ctx)
 {
     return ctx->call_count + ctx->task_count;
+}
+
+const char *mw__lua_error_text(lua_State *L, int index)
+{
+    index = lua_absindex(L, index);
+    if (lua_type(L, index) != LUA_TSTRING && lua_type(L, index) != LUA_TNUMBER) {
+        if (luaL_getmetafield(L, index, "__tostring") == LUA_TNIL)
+            return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
+        lua_pop(L, 1);
+    }
+    return luaL_tolstring(L, index, NULL);
+}
+
+/* The end of a call that left tasks alone. [-0, +0, -] */
+static void calm(mw_lua *ctx)
+{
+    ctx->interrupted = 0;
+    lua_sethook(ctx->main, NULL, 0, 0);
+}
+
+int mw_lua_call(lua_State *L, mw_lua *ctx, int nargs, int nresults)
+{
+    int base = lua_gettop(L) - nargs;
+    lua_pushboolean(L, false);
+    mw__lua_slot_set(L, ctx, MW__TRACE);
+    lua_pushcfunction(L, l_traced);
+    lua_insert(L, base);
+    int status = lua_pcall(L, nargs, nresults, base);
+    if (status != LUA_OK) {
+        push_trace(L, ctx);
+        lua_rotate(L, base, 2);
+        lua_settop(L, base + 1);
+    } else {
+        lua_remove(L, base);
+    }
+    calm(ctx);
+    return status;
+}
+
+bool mw_lua_ready(const mw_lua *ctx)
+{
+    return ctx->ready != NULL;
+}
+
+int mw_lua_turn(lua_State *L, mw_lua *ctx)
+{
+    int top = lua_gettop(L);
+    mw__lua_turn(L, ctx);
+    lua_pushboolean(L, false);
+    mw__lua_slot_set(L, ctx, MW__TRACE);
+    lua_pushcfunction(L, l_failure);
+    if (lua_pcall(L, 0, LUA_MULTRET, 0) != LUA_OK)
+        push_trace(L, ctx);
+    while (ctx->failures) {
+        ctx->failures->watched = true;
+        mw__lua_task_seen(L, ctx, ctx->failures);
+    }
+    calm(ctx);
+    return lua_gettop(L) > top ? LUA_ERRRUN : LUA_OK;
 }

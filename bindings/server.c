@@ -19,9 +19,11 @@ static void anchor(lua_State *L, mw_lua *ctx, mw__server *server, bool keep)
 }
 
 /* Stops listening and lets go of the requests; tasks that still run find nobody to answer. [-0, +0, -] */
-static void close_server(mw__server *server)
+static void close_server(mw__held *held)
 {
+    mw__server *server = (mw__server *)held;
     mw_server *core = server->server;
+    mw__lua_unhold(held);
     server->server = NULL;
     mw__serving_drop_all(server);
     while (server->serves) {
@@ -47,7 +49,7 @@ static int l_close(lua_State *L)
 {
     mw_lua *ctx = lua_touserdata(L, lua_upvalueindex(1));
     mw__server *server = check_server(L, ctx, "close");
-    close_server(server);
+    close_server(&server->held);
     anchor(L, ctx, server, false);
     return 0;
 }
@@ -89,6 +91,8 @@ static int l_serve(lua_State *L)
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 2, 1);
     lua_toclose(L, 2);
+    if (!server->server) /* a finalizer has closed it meanwhile */
+        return 0;
     box->next = server->serves;
     box->link = &server->serves;
     if (box->next)
@@ -212,6 +216,7 @@ static int l_server(lua_State *L)
         anchor(L, ctx, server, false);
         return mw__lua_raise_core(L, ctx, &error, NULL);
     }
+    mw__lua_hold(ctx, &server->held, close_server);
     server->port = mw_server_port(server->server);
     snprintf(server->host, sizeof server->host, "%s", options.core.host);
     snprintf(server->url, sizeof server->url,
@@ -225,13 +230,15 @@ int mw__lua_open_server(lua_State *L, mw_lua *ctx)
     static const luaL_Reg methods[] = {{"close", l_close},         {"serve", l_serve},
                                        {"__close", l_close},       {"__gc", l_gc},
                                        {"__tostring", l_tostring}, {NULL, NULL}};
-    mw__lua_class_new(L, ctx, MW__META_SERVER, "moonwire.server", methods);
-    lua_getfield(L, -1, "__index");
-    mw__lua_ctx_push(L, ctx);
-    lua_insert(L, -2);
-    lua_pushcclosure(L, l_index, 2);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    if (!ctx->meta[MW__META_SERVER]) {
+        mw__lua_class_new(L, ctx, MW__META_SERVER, "moonwire.server", methods);
+        lua_getfield(L, -1, "__index");
+        mw__lua_ctx_push(L, ctx);
+        lua_insert(L, -2);
+        lua_pushcclosure(L, l_index, 2);
+        lua_setfield(L, -2, "__index");
+        lua_pop(L, 1);
+    }
     mw__lua_ctx_push(L, ctx);
     lua_pushcclosure(L, l_server, 1);
     lua_setfield(L, -2, "server");

@@ -1,9 +1,9 @@
 /* server_private.h: what server.c (the server object) and server_request.c (one request and its task) share. Thread of
  * the Lua state.
  *
- * A request travels from the callback through a job to a task. The `mw__serving` is its C side: it is in the server's
- * list, and from the start of the task its box frees it; whoever goes first, server or task, leaves the other one a
- * clean state. */
+ * A request travels from the callback, which copies it, through a job to a task. The `mw__serving` is its C side: it is
+ * in the server's list, and frees itself with its job, or from the start of the task with its box; whoever goes first,
+ * server or task, leaves the other one a clean state. */
 #ifndef MOONWIRE_SERVER_PRIVATE_H
 #define MOONWIRE_SERVER_PRIVATE_H
 
@@ -18,8 +18,9 @@ struct mw__serving {
     mw__serving *next, **link;
     mw__server *server;    /* NULL once the server is closed */
     mw_exchange *exchange; /* NULL once answered or gone */
-    mw_incoming in;        /* valid as long as the exchange is there */
-    bool boxed;
+    mw_incoming *in;       /* a copy in one block, until the handler has it */
+    bool started;          /* the job has begun: the server does not free it any more */
+    bool boxed;            /* the box frees it */
 };
 
 /* The box of a server:serve(). User value 1: the server. */
@@ -30,6 +31,7 @@ typedef struct mw__serve_box {
 
 /* A userdata. User values: 1 the handler, 2 the function of a request's task. */
 struct mw__server {
+    mw__held held; /* first: while it is open */
     mw_lua *ctx;
     mw_server *server; /* NULL once closed */
     mw__serving *servings;

@@ -24,7 +24,43 @@ static void serving_free(mw__serving *s)
         if (s->next)
             s->next->link = s->link;
     }
+    free(s->in);
     free(s);
+}
+
+/* Copies a text to *at, NUL-ended, and moves on. */
+static const char *pack(char **at, const char *text, size_t length)
+{
+    char *copy = *at;
+    if (length > 0)
+        memcpy(copy, text, length);
+    copy[length] = '\0';
+    *at += length + 1;
+    return copy;
+}
+
+/* The request in one block of its own; NULL when there is no memory for it. */
+static mw_incoming *copy_incoming(const mw_incoming *in)
+{
+    size_t size = sizeof *in + in->header_count * sizeof(mw_header);
+    size += strlen(in->verb) + strlen(in->target) + in->body_length + 3;
+    for (size_t i = 0; i < in->header_count; i++)
+        size += strlen(in->headers[i].name) + strlen(in->headers[i].value) + 2;
+    mw_incoming *copy = malloc(size);
+    if (!copy)
+        return NULL;
+    *copy = *in;
+    mw_header *headers = (mw_header *)(copy + 1);
+    char *at = (char *)(headers + in->header_count);
+    for (size_t i = 0; i < in->header_count; i++) {
+        headers[i].name = pack(&at, in->headers[i].name, strlen(in->headers[i].name));
+        headers[i].value = pack(&at, in->headers[i].value, strlen(in->headers[i].value));
+    }
+    copy->headers = headers;
+    copy->verb = pack(&at, in->verb, strlen(in->verb));
+    copy->target = pack(&at, in->target, strlen(in->target));
+    copy->body = pack(&at, in->body, in->body_length);
+    return copy;
 }
 
 /* A failure behind the handler's back or in it. The exchange is gone afterwards. */
@@ -51,18 +87,20 @@ static void release_serving(mw__waiter *waiter)
 
 /* ---- the answer ---- */
 
-/* Reads one header value at the top into `header`. A number is converted; `anchors` keeps the string.
- * [-0, +0, raises] */
+/* Reads one header value at the top into `header`. A number is converted; `anchors` keeps the strings, because a
+ * finalizer may empty the table of headers. [-0, +0, raises] */
 static void read_header(lua_State *L, const char *name, int anchors, mw_header *header)
 {
     int type = lua_type(L, -1);
     size_t length;
     if (type != LUA_TSTRING && type != LUA_TNUMBER)
         luaL_error(L, "the value of header '%s' is a %s, not a string", name, luaL_typename(L, -1));
+    lua_Integer kept = (lua_Integer)lua_rawlen(L, anchors);
+    header->name = lua_pushstring(L, name);
+    lua_rawseti(L, anchors, kept + 1);
     lua_pushvalue(L, -1);
-    header->name = name;
     header->value = lua_tolstring(L, -1, &length);
-    lua_rawseti(L, anchors, (lua_Integer)lua_rawlen(L, anchors) + 1);
+    lua_rawseti(L, anchors, kept + 2);
     if (strlen(header->value) != length)
         luaL_error(L, "the value of header '%s' holds a NUL", name);
 }
@@ -211,7 +249,8 @@ static void push_request(lua_State *L, const mw_incoming *in)
     lua_setfield(L, -2, "headers");
 }
 
-/* (serving): makes the request and its task. [-0, +0, memory] */
+/* (serving): makes the request and its task. Whatever allocates may run a finalizer that closes the server.
+ * [-0, +0, memory] */
 static int l_start(lua_State *L)
 {
     mw__serving *s = lua_touserdata(L, 1);
@@ -224,9 +263,14 @@ static int l_start(lua_State *L)
     serving_box *box = mw__lua_box_new(L, ctx, sizeof *box, 0, release_serving);
     box->serving = s;
     s->boxed = true;
-    push_request(L, &s->in);
+    push_request(L, s->in);
+    free(s->in);
+    s->in = NULL;
     lua_getiuservalue(L, self, 1);
-    mw__lua_task_spawn(L, ctx, 3);
+    if (s->exchange)
+        mw__lua_task_spawn(L, ctx, 3);
+    else
+        mw__lua_box_release(&box->waiter);
     return 0;
 }
 
@@ -234,6 +278,7 @@ static int l_start(lua_State *L)
 static void start(lua_State *L, mw_lua *ctx, mw__job *job)
 {
     mw__serving *s = (mw__serving *)job;
+    s->started = true;
     lua_pushcfunction(L, l_start);
     lua_pushlightuserdata(L, s);
     if (lua_pcall(L, 1, 0, 0) == LUA_OK)
@@ -252,12 +297,15 @@ void mw__serving_on_request(mw_exchange *exchange, const mw_incoming *incoming, 
 {
     mw__server *server = ud;
     mw__serving *s = malloc(sizeof *s);
-    if (!s) {
+    mw_incoming *in = copy_incoming(incoming);
+    if (!s || !in) {
         static const char body[] = "{\"error\":\"out of memory\"}";
         mw_exchange_answer(exchange, 503, &json_type, 1, body, sizeof body - 1);
+        free(s);
+        free(in);
         return;
     }
-    *s = (mw__serving){.job.run = start, .server = server, .exchange = exchange, .in = *incoming};
+    *s = (mw__serving){.job.run = start, .server = server, .exchange = exchange, .in = in};
     s->next = server->servings;
     s->link = &server->servings;
     if (s->next)
@@ -275,8 +323,8 @@ void mw__serving_drop_all(mw__server *server)
         s->exchange = NULL;
         s->server = NULL;
         mw__lua_unpost(server->ctx, &s->job);
-        if (!s->boxed)
-            free(s);
+        if (!s->started)
+            serving_free(s);
     }
 }
 

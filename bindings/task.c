@@ -37,7 +37,7 @@ static void unanchor(lua_State *L, mw_lua *ctx, mw__task *task)
 
 mw__task *mw__lua_task_spawn(lua_State *L, mw_lua *ctx, int nargs)
 {
-    mw__task *task = lua_newuserdatauv(L, sizeof *task, 2);
+    mw__task *task = lua_newuserdatauv(L, sizeof *task, 3);
     memset(task, 0, sizeof *task);
     task->ctx = ctx;
     task->job.run = mw__lua_task_run;
@@ -63,19 +63,41 @@ mw__task *mw__lua_task_spawn(lua_State *L, mw_lua *ctx, int nargs)
     return task;
 }
 
-/* Keeps the traceback of a failed task, for the end of the run. Light userdata -> nothing.
- * [-1, +0, raises] */
+/* Pushes the userdata of a live or anchored task. [-0, +1, -] */
+static void push_task(lua_State *L, mw_lua *ctx, mw__task *task)
+{
+    mw__lua_slot_push(L, ctx, MW__ANCHORS);
+    lua_rawgetp(L, -1, task);
+    lua_remove(L, -2);
+}
+
+/* Keeps the traceback of a failed task, for the end of the run. (light userdata, error) -> nothing.
+ * [-2, +0, raises] */
 static int l_keep_trace(lua_State *L)
 {
     mw__task *task = lua_touserdata(L, 1);
-    lua_settop(L, 0);
-    mw__lua_slot_push(L, task->ctx, MW__ANCHORS);
-    lua_rawgetp(L, 1, task);
-    lua_pushvalue(task->co, -1);
-    lua_xmove(task->co, L, 1);
-    luaL_traceback(L, task->co, luaL_tolstring(L, -1, NULL), 0);
-    lua_setiuservalue(L, 2, 2);
+    push_task(L, task->ctx, task);
+    luaL_traceback(L, task->co, mw__lua_error_text(L, 2), 0);
+    lua_setiuservalue(L, 3, 2);
     return 0;
+}
+
+/* Takes several results off the coroutine before anything else, so that a script which runs by a
+ * finalizer finds it empty. (light userdata) -> table. [-1, +1, raises] */
+static int l_take_results(lua_State *L)
+{
+    const mw__task *task = lua_touserdata(L, 1);
+    int count = task->values;
+    if (!lua_checkstack(L, count + 4)) {
+        lua_settop(task->co, 0);
+        return luaL_error(L, "too many results of a task");
+    }
+    lua_xmove(task->co, L, count);
+    lua_createtable(L, count, 0);
+    lua_replace(L, 1);
+    for (int i = count; i >= 1; i--)
+        lua_rawseti(L, 1, i);
+    return 1;
 }
 
 /* A failure that nobody waited for stays anchored until the end of the run. [-0, +0, -] */
@@ -103,12 +125,16 @@ void mw__lua_task_seen(lua_State *L, mw_lua *ctx, mw__task *task)
     unanchor(L, ctx, task);
 }
 
-/* The task has ended; its values are on its coroutine's stack. [-0, +0, -] */
+/* The task has ended with the outcome at the top; nothing is left on its coroutine. [-1, +0, -] */
 static void finish(lua_State *L, mw_lua *ctx, mw__task *task, mw__task_state state)
 {
     if (task->waiting)
         task->waiting->task = NULL;
     task->waiting = NULL;
+    push_task(L, ctx, task);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, 3);
+    lua_pop(L, 1);
     task->state = (unsigned char)state;
     task->pending = false;
     mw__lua_unpost(ctx, &task->job);
@@ -130,32 +156,47 @@ static void finish(lua_State *L, mw_lua *ctx, mw__task *task, mw__task_state sta
 /* The text of a failure that nobody saw. [-1, +1, raises] */
 static int l_describe(lua_State *L)
 {
-    luaL_tolstring(L, 1, NULL);
+    mw__lua_error_text(L, 1);
     lua_pushfstring(L, "a task failed and nobody waited for it: %s", lua_tostring(L, -1));
     return 1;
 }
 
-/* The coroutine failed: keeps where, closes what it left open. [-0, +0, -] */
-static mw__task_state fail(lua_State *L, mw_lua *ctx, mw__task *task)
+/* Takes the results of the finished coroutine. [-0, +1, -] */
+static mw__task_state take_results(lua_State *L, mw__task *task)
 {
-    lua_checkstack(task->co, 4);
-    lua_pushcfunction(L, l_keep_trace);
-    lua_pushlightuserdata(L, task);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
-        lua_pop(L, 1);
-    lua_pushvalue(task->co, -1);
-    lua_xmove(task->co, L, 1);
-    lua_resetthread(task->co);
-    task->values = 1;
-    if (lua_gettop(task->co) == 0)
-        lua_xmove(L, task->co, 1); /* it could not be resumed at all, and kept no error of its own */
-    else
-        lua_pop(L, 1);
-    return task->cancelled && mw__lua_is_error(task->co, ctx, -1, "cancelled") ? MW__CANCELLED
-                                                                               : MW__FAILED;
+    if (task->values == 0) {
+        lua_pushnil(L);
+    } else if (task->values == 1) {
+        lua_xmove(task->co, L, 1);
+    } else {
+        lua_pushcfunction(L, l_take_results);
+        lua_pushlightuserdata(L, task);
+        if (lua_pcall(L, 1, 1, 0) != LUA_OK)
+            return MW__FAILED;
+    }
+    return MW__FINISHED;
 }
 
-/* Ends a task that never ran or was killed: its error value is a cancelled error. [-0, +0, -] */
+/* The coroutine failed: keeps where, closes what it left open, takes the error. [-0, +1, -] */
+static mw__task_state fail(lua_State *L, mw_lua *ctx, mw__task *task)
+{
+    lua_State *co = task->co;
+    lua_pushvalue(co, -1);
+    lua_xmove(co, L, 1);
+    lua_pushcfunction(L, l_keep_trace);
+    lua_pushlightuserdata(L, task);
+    lua_pushvalue(L, -3);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+        lua_pop(L, 1);
+    if (mw__lua_reset(L, ctx, co) != LUA_OK) { /* the same error, or a later one */
+        lua_xmove(co, L, 1);
+        lua_replace(L, -2);
+    }
+    bool obeyed = task->cancelled && mw__lua_is_error(L, ctx, -1, "cancelled");
+    return obeyed ? MW__CANCELLED : MW__FAILED;
+}
+
+/* The outcome of a task that was closed. [-0, +1, raises] */
 static int l_cancelled_value(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx_of(L);
@@ -164,50 +205,84 @@ static int l_cancelled_value(lua_State *L)
     return 1;
 }
 
-static void finish_cancelled(lua_State *L, mw_lua *ctx, mw__task *task)
+/* From here the task is on the C stack, and nobody else runs, closes or ends it. */
+static mw__task *enter(mw_lua *ctx, mw__task *task)
 {
-    lua_settop(task->co, 0);
+    mw__task *before = ctx->current;
+    if (task->waiting)
+        task->waiting->task = NULL;
+    task->waiting = NULL;
+    ctx->current = task;
+    task->active = true;
+    return before;
+}
+
+static void leave(mw_lua *ctx, mw__task *task, mw__task *before)
+{
+    task->active = false;
+    ctx->current = before;
+}
+
+int mw__lua_task_close(lua_State *L, mw_lua *ctx, mw__task *task)
+{
+    mw__task *before = enter(ctx, task);
+    task->pending = false;
+    int status = mw__lua_reset(L, ctx, task->co);
+    if (status != LUA_OK)
+        lua_xmove(task->co, L, 1);
     lua_pushcfunction(L, l_cancelled_value);
     lua_pcall(L, 0, 1, 0);
-    lua_xmove(L, task->co, 1);
-    task->values = 1;
+    leave(ctx, task, before);
     finish(L, ctx, task, MW__CANCELLED);
+    return status;
+}
+
+mw__task *mw__lua_task_of(const mw_lua *ctx, const lua_State *co)
+{
+    mw__task *task = ctx->tasks;
+    while (task && task->co != co)
+        task = task->next;
+    return task;
+}
+
+/* Whether the coroutine has ended otherwise: the script resumed it until its end, or the task was
+ * cancelled before its start. */
+static bool has_ended(const mw__task *task)
+{
+    return task->started ? lua_status(task->co) != LUA_YIELD : task->cancelled;
 }
 
 void mw__lua_task_run(lua_State *L, mw_lua *ctx, mw__job *job)
 {
     mw__task *task = (mw__task *)job;
-    if (task->state != MW__RUNNING || task->active)
+    if (task->state != MW__RUNNING || task->active || task->doomed)
         return;
-    bool closed = task->started && lua_status(task->co) != LUA_YIELD; /* by coroutine.close */
-    if (closed || (!task->started && task->cancelled)) {
-        finish_cancelled(L, ctx, task);
+    if (mw__lua_is_running(task->co)) { /* the script has resumed it: later */
+        mw__lua_post(ctx, job);
+        return;
+    }
+    if (has_ended(task)) {
+        if (mw__lua_task_close(L, ctx, task) != LUA_OK)
+            lua_pop(L, 1);
         return;
     }
     int count = task->started ? 0 : task->values;
     task->started = true;
-    if (task->waiting)
-        task->waiting->task = NULL;
-    task->waiting = NULL;
+    mw__task *before = enter(ctx, task);
     if (mw__lua_is_waiting(task->co, ctx))
         lua_pop(task->co, 1);
-
-    mw__task *before = ctx->current;
-    ctx->current = task;
-    task->active = true;
     int status = mw__lua_resume(L, ctx, task->co, count, &count);
     mw__task_state state = MW__RUNNING;
     if (status == LUA_OK) {
         task->values = count;
-        state = MW__FINISHED;
+        state = take_results(L, task);
     } else if (status != LUA_YIELD) {
         state = fail(L, ctx, task);
     } else if (!mw__lua_is_waiting(task->co, ctx)) {
         lua_pop(task->co, count); /* a plain yield gives the others a turn */
         mw__lua_post(ctx, job);
     }
-    task->active = false;
-    ctx->current = before;
+    leave(ctx, task, before);
     if (state != MW__RUNNING)
         finish(L, ctx, task, state);
 }
@@ -227,14 +302,27 @@ bool mw__lua_task_cancel(mw__task *task)
     return true;
 }
 
+/* The first one that can be closed: not one that has called the host, which now ends its run. */
+static mw__task *first_idle(const mw_lua *ctx)
+{
+    mw__task *task = ctx->tasks;
+    while (task && (task->active || mw__lua_is_running(task->co)))
+        task = task->next;
+    return task;
+}
+
+/* What is closed may wait meanwhile: those that are doomed don't run then, new tasks do. */
 void mw__lua_task_kill_all(lua_State *L, mw_lua *ctx)
 {
-    while (ctx->tasks) {
-        mw__task *task = ctx->tasks;
-        task->cancelled = true;
-        lua_resetthread(task->co);
-        finish_cancelled(L, ctx, task);
+    mw__task *task;
+    for (task = ctx->tasks; task; task = task->next)
+        task->doomed = true;
+    while ((task = first_idle(ctx))) {
+        if (mw__lua_task_close(L, ctx, task) != LUA_OK)
+            lua_pop(L, 1);
     }
+    for (task = ctx->tasks; task; task = task->next)
+        task->doomed = false;
     while (ctx->failures) {
         ctx->failures->watched = true;
         mw__lua_task_seen(L, ctx, ctx->failures);
@@ -247,20 +335,18 @@ bool mw__lua_task_failure(lua_State *L, mw_lua *ctx)
     if (!task)
         return false;
     luaL_checkstack(L, 8, NULL);
-    lua_pushvalue(task->co, -1);
-    lua_xmove(task->co, L, 1);
-    mw__lua_slot_push(L, ctx, MW__ANCHORS);
-    lua_rawgetp(L, -1, task);
+    push_task(L, ctx, task);
+    lua_getiuservalue(L, -1, 3);
+    lua_insert(L, -2);
     if (lua_getiuservalue(L, -1, 2) != LUA_TSTRING) {
         lua_pop(L, 1);
-        luaL_tolstring(L, -3, NULL);
+        mw__lua_error_text(L, -2);
     }
     if (ctx->failure_count > 1) {
         lua_pushfstring(L, "%s\n(%d more failed)", lua_tostring(L, -1), (int)ctx->failure_count - 1);
         lua_remove(L, -2);
     }
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+    lua_replace(L, -2);
     return true;
 }
 
@@ -268,8 +354,9 @@ void mw__lua_task_end(lua_State *L, mw_lua *ctx)
 {
     for (mw__task *task = ctx->failures; task; task = task->next) {
         lua_pushcfunction(L, l_describe);
-        lua_pushvalue(task->co, -1);
-        lua_xmove(task->co, L, 1);
+        push_task(L, ctx, task);
+        lua_getiuservalue(L, -1, 3);
+        lua_remove(L, -2);
         size_t length = 0;
         const char *text = lua_pcall(L, 1, 1, 0) == LUA_OK ? lua_tolstring(L, -1, &length) : NULL;
         if (text)

@@ -56,13 +56,14 @@ static void unwatch(mw__waiter *waiter)
 }
 
 /* Adds a task to the box; one that has ended already counts at once. */
-static void watch_task(joinbox *box, int position, mw__task *task)
+static void watch_task(lua_State *L, joinbox *box, int position, mw__task *task)
 {
     mw__watch *watch = &box->watches[position];
     watch->waiter = &box->waiter;
     watch->fn = on_watch;
     task->watched = true;
     if (task->state != MW__RUNNING) {
+        mw__lua_task_seen(L, task->ctx, task);
         on_watch(watch, task);
         return;
     }
@@ -73,23 +74,24 @@ static void watch_task(joinbox *box, int position, mw__task *task)
     task->watches = watch;
 }
 
-/* Results of a finished task, or its error raised again. [-0, +n, raises] */
-static int push_results(lua_State *L, mw_lua *ctx, mw__task *task)
+/* Results of the finished task at 1, or its error raised again. [-0, +n, raises] */
+static int push_results(lua_State *L, mw_lua *ctx, const mw__task *task)
 {
-    lua_State *co = task->co;
-    int count = task->state == MW__FINISHED ? task->values : 1;
-    luaL_checkstack(L, count + 2, "too many results of a task");
-    if (!lua_checkstack(co, count))
-        luaL_error(L, "too many results of a task");
-    int first = lua_gettop(co) - count + 1;
-    for (int i = 0; i < count; i++)
-        lua_pushvalue(co, first + i);
-    lua_xmove(co, L, count);
-    if (task->state == MW__FINISHED)
-        return count;
-    lua_pushvalue(L, 1);
-    mw__lua_slot_set(L, ctx, MW__BLAMED);
-    return lua_error(L);
+    if (task->state == MW__FINISHED && task->values == 0)
+        return 0;
+    luaL_checkstack(L, task->values + 4, "too many results of a task");
+    lua_getiuservalue(L, 1, 3);
+    if (task->state != MW__FINISHED) {
+        lua_pushvalue(L, 1);
+        mw__lua_slot_set(L, ctx, MW__BLAMED);
+        return lua_error(L);
+    }
+    if (task->values == 1)
+        return 1;
+    int table = lua_gettop(L);
+    for (int i = 1; i <= task->values; i++)
+        lua_rawgeti(L, table, i);
+    return task->values;
 }
 
 static int waited_for_task(lua_State *L, int status, lua_KContext kctx)
@@ -122,7 +124,7 @@ static int l_task_wait(lua_State *L)
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 2, 1);
     box->count = box->left = 1;
-    watch_task(box, 0, task);
+    watch_task(L, box, 0, task);
     return mw__lua_wait(L, ctx, &box->waiter, waited_for_task, 2);
 }
 
@@ -165,9 +167,7 @@ static int l_join(lua_State *L)
         if (task == ctx->current)
             return mw__lua_raise(L, ctx, MW_INVALID, "task.join", "a task can't wait for itself");
         lua_pop(L, 1);
-        if (task->state != MW__RUNNING)
-            mw__lua_task_seen(L, ctx, task);
-        watch_task(box, i, task);
+        watch_task(L, box, i, task);
     }
     return mw__lua_wait(L, ctx, &box->waiter, joined, 2);
 }

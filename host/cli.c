@@ -8,6 +8,10 @@
 #include "interrupt.h"
 #include "mw/operation.h"
 
+#define TWIN_SERVES                                                                                \
+    "The twin serves the operations that a desk's daily work needs; the others answer 501 with\n"  \
+    "their name.\n"
+
 static const char lua_dir_help[] = "read the library from DIR/moonwire, not the one built in";
 // clang-format off
 #define LUA_DIR {"--lua-dir", "DIR", lua_dir_help}
@@ -25,7 +29,10 @@ static const mw__option twin_options[] = {
     LUA_DIR,
     {0}};
 
-static const mw__option ops_options[] = {{"--json", NULL, "the whole rows, as one JSON array"}, {0}};
+static const mw__option ops_options[] = {
+    {"--fields", NULL, "with parameters and body fields, also where several operations match"},
+    {"--json", NULL, "the whole rows, as one JSON array"},
+    {0}};
 
 static const mw__option version_options[] = {
     {"--verbose", NULL, "also the libraries in use, and the proxy in force"}, {0}};
@@ -35,10 +42,16 @@ const mw__command mw__commands[] = {
         .name = "run",
         .operand = "SCRIPT [ARGS...]",
         .help = "run a Lua script; `-` reads it from standard input",
-        .more = "The script gets its arguments as `...` and in `arg`. mw.connect \"ooctopus\" and\n"
-                "mw.connect \"circuit\" take their settings from OOCTOPUS_URL, OOCTOPUS_ACCOUNT_ID,\n"
-                "OOCTOPUS_TOKEN, OOCTOPUS_BOT_TOKEN, OOCTOPUS_PLATFORM_TOKEN, CIRCUIT_URL and\n"
-                "CIRCUIT_TOKEN; the script itself can't read the tokens.\n",
+        .more =
+            "The script gets its arguments as `...` and in `arg`. mw.connect takes the settings of a\n"
+            "profile from the environment:\n\n"
+            "  \"ooctopus\"  OOCTOPUS_URL [https://app.ooctopus.com], OOCTOPUS_ACCOUNT_ID, and at least\n"
+            "              one of OOCTOPUS_TOKEN, OOCTOPUS_BOT_TOKEN, OOCTOPUS_PLATFORM_TOKEN\n"
+            "  \"chatwoot\"  the same variables, under the paths of upstream Chatwoot; needs OOCTOPUS_URL\n"
+            "  \"circuit\"   CIRCUIT_URL [https://circuitsandbox.net/rest/v2], CIRCUIT_TOKEN\n\n"
+            "moonwire never hands a token to the script, nor to the programs that the script starts. But\n"
+            "a script is not sandboxed yet: it can read your files and run programs as you can. Run only\n"
+            "scripts that you trust.\n",
         .required = true,
         .script = true,
         .options = run_options,
@@ -48,15 +61,21 @@ const mw__command mw__commands[] = {
         .name = "repl",
         .help = "type Lua, see values",
         .more =
-            "An expression prints its value. Ctrl-C ends the running call or leaves the line, Ctrl-D\n"
-            "leaves. Input may be piped. The history is in $XDG_STATE_HOME/moonwire/history.\n",
+            "An expression prints its value. Ctrl-C ends the running call or leaves the line; exit, quit\n"
+            "or Ctrl-D leaves. Profiles are those of moonwire run. The history is in\n"
+            "$XDG_STATE_HOME/moonwire/history.\n\n"
+            "Tasks of mw.spawn go on while you type; what they print appears above the line. Ctrl-C while\n"
+            "one of them computes ends it; leaving cancels those that wait.\n\n"
+            "Input may be piped: entries run one after the other, tasks go on between them and to their\n"
+            "end, and the exit code is 1 when anything failed.\n\n" TWIN_SERVES,
         .options = repl_options,
         .run = mw__cmd_repl,
     },
     {
         .name = "twin",
         .help = "serve a local double of both services until Ctrl-C",
-        .more = "Prints the settings as lines for a shell. Its tokens are fixed and no secret.\n",
+        .more =
+            "Prints the settings as lines for a shell. Its tokens are fixed and no secret.\n\n" TWIN_SERVES,
         .options = twin_options,
         .run = mw__cmd_twin,
     },
@@ -64,8 +83,10 @@ const mw__command mw__commands[] = {
         .name = "ops",
         .operand = "[PATTERN]",
         .help = "list the operations: name, verb, path, tokens",
-        .more = "PATTERN is a part of service/module:method, or a glob over it:\n"
-                "contacts, 'circuit/*', '*:list'.\n",
+        .more =
+            "PATTERN is a name, a part of service/module:method, or a glob over it:\n"
+            "contacts, 'circuit/*', '*:list'. Where it fits one operation alone (contacts:search),\n"
+            "that one is shown with its path parameters, its query and its body.\n",
         .options = ops_options,
         .run = mw__cmd_ops,
     },

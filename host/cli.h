@@ -58,8 +58,9 @@ int mw__complain(const char *command, int code, const char *format, ...);
 /* Prints the manual of one command, or of all (NULL). */
 void mw__help_print(FILE *file, const mw__command *command);
 
-/* The folder for the library's files from --lua-dir or MOONWIRE_LUA_DIR, or NULL. */
-const char *mw__args_lua_dir(const mw__args *args);
+/* The folder for the library's files from --lua-dir or MOONWIRE_LUA_DIR, or NULL. Returns 0, or the
+ * exit code after having said that there is no library in it. */
+int mw__args_lua_dir(const mw__args *args, const char **dir);
 
 /* What run and repl share: a host that answers mw.connect from the environment or, with --twin,
  * from a twin. */

@@ -1,13 +1,13 @@
-/* cmd_ops.c: `moonwire ops`: lists the rows, as columns or as JSON. Knows the columns of a row and
+/* cmd_ops.c: `moonwire ops`: lists the rows, as columns, with their fields or as JSON. Knows the columns of a row and
  * nothing of any single operation. Main thread. */
 #define _GNU_SOURCE
-#include "ops_value.h"
-
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "ops_fields.h"
+#include "ops_value.h"
 
 enum { NAME_MAX_LENGTH = 128, ROW_CAP = 4 << 20 };
 
@@ -31,6 +31,28 @@ static bool matches(const mw_operation *operation, const char *pattern)
            fnmatch(pattern, strchr(name, '/') + 1, FNM_CASEFOLD) == 0;
 }
 
+/* Whether the pattern is the whole name, with the service or without. */
+static bool is_name(const mw_operation *operation, const char *pattern)
+{
+    char name[NAME_MAX_LENGTH];
+    name_of(operation, name);
+    return pattern && (strcmp(name, pattern) == 0 || strcmp(strchr(name, '/') + 1, pattern) == 0);
+}
+
+/* A name means that operation, though it be a part of other names; without one among the rows they
+ * stay as they are. */
+static void prefer_names(const mw_operation **rows, size_t *count, const char *pattern)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++)
+        if (is_name(rows[i], pattern))
+            rows[kept++] = rows[i];
+    if (kept) {
+        rows[kept] = NULL;
+        *count = kept;
+    }
+}
+
 /* The rows that match, ended by NULL; free with free(). NULL: out of memory. */
 static const mw_operation **select_rows(const char *pattern, size_t *count)
 {
@@ -49,6 +71,8 @@ static const mw_operation **select_rows(const char *pattern, size_t *count)
             if (matches(all[i], pattern))
                 rows[(*count)++] = all[i];
     }
+    if (rows)
+        prefer_names(rows, count, pattern);
     return rows;
 }
 
@@ -81,6 +105,19 @@ static void print_columns(const mw_operation *const *rows)
         tokens_of(rows[i], tokens, sizeof tokens);
         printf("%-*s  %-6s  %-*s  %s\n", width, name, mw_verb_name(rows[i]->verb), path_width,
                rows[i]->path, tokens);
+    }
+}
+
+static void print_fields(const mw_operation *const *rows)
+{
+    char name[NAME_MAX_LENGTH];
+    char tokens[64];
+    for (size_t i = 0; rows[i]; i++) {
+        name_of(rows[i], name);
+        tokens_of(rows[i], tokens, sizeof tokens);
+        printf("%s%s  %s  %s  %s\n", i ? "\n" : "", name, mw_verb_name(rows[i]->verb),
+               rows[i]->path, tokens);
+        mw__ops_print_fields(rows[i]);
     }
 }
 
@@ -120,6 +157,8 @@ int mw__cmd_ops(const mw__args *args)
         code = mw__complain("ops", MW_EXIT_SCRIPT, "out of memory");
     else if (json)
         code = print_json(rows);
+    else if (count == 1 || mw__args_get(args, "--fields"))
+        print_fields(rows);
     else
         print_columns(rows);
     if (rows && !count)

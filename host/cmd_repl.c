@@ -3,8 +3,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <lauxlib.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "interrupt.h"
@@ -20,6 +22,9 @@ typedef struct repl {
     char *entry; /* what has been typed of an entry so far */
     size_t length;
     bool interrupted; /* SIGINT came and nobody is there to go on typing */
+    bool turning;     /* tasks run while a person types */
+    bool failed;      /* something has failed */
+    bool leave;       /* it was asked for */
 } repl;
 
 /* Adds a line to the entry. */
@@ -74,8 +79,9 @@ static bool incomplete(lua_State *L, int status)
 }
 
 /* A traceback is of use only where code other than the entry itself was involved. */
-static void print_error(const char *text)
+static void print_error(repl *self, const char *text)
 {
+    self->failed = true;
     static const char start[] = "\nstack traceback:";
     const char *traceback = strstr(text, start);
     size_t length = traceback ? (size_t)(traceback - text) : strlen(text);
@@ -131,16 +137,134 @@ static void run(repl *self)
         fputs("interrupted\n", stderr);
         self->interrupted = !mw__line_interactive(self->line);
     } else if (code < 0) {
-        print_error(moonwire_error(host));
+        print_error(self, moonwire_error(host));
     }
     mw__interrupt_watch(NULL, false);
     fflush(stdout);
     lua_settop(L, base);
 }
 
+/* `print` and `io.write` of the session: make room above the line. Upvalues: the repl, Lua's own
+ * function. [-n, +results, raises] */
+static int l_above(lua_State *L)
+{
+    repl *self = lua_touserdata(L, lua_upvalueindex(1));
+    if (self->turning)
+        mw__line_wipe(self->line);
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+/* Replaces a function of the table at the top. [-0, +0, memory] */
+static void put_above(repl *self, const char *name)
+{
+    lua_pushlightuserdata(self->L, self);
+    lua_getfield(self->L, -2, name);
+    lua_pushcclosure(self->L, l_above, 2);
+    lua_setfield(self->L, -2, name);
+}
+
+static void print_log(const char *level, const char *line, void *ud)
+{
+    repl *self = ud;
+    if (self->turning)
+        mw__line_wipe(self->line);
+    fprintf(stderr, "%s: %s\n", level, line);
+}
+
+/* Lets the tasks go on that can. A person's line stays as it is. */
+static void turn(repl *self)
+{
+    moonwire *host = self->session.host;
+    bool person = mw__line_interactive(self->line);
+    if (!mw_lua_ready(host->lua))
+        return;
+    self->turning = person;
+    if (person)
+        mw__line_suspend(self->line);
+    mw__interrupt_watch(host->lua, !person);
+    int code = mw__host_turn(host);
+    bool interrupted = mw__interrupt_seen();
+    mw__interrupt_watch(NULL, false);
+    if (person && (interrupted || code < 0))
+        mw__line_wipe(self->line);
+    if (interrupted) {
+        fputs("interrupted\n", stderr);
+        self->interrupted = !person;
+    } else if (code < 0) {
+        print_error(self, moonwire_error(host));
+    }
+    if (person)
+        mw__line_resume(self->line);
+    self->turning = false;
+}
+
+/* Drives the tasks until there is something to read. */
+static void wait_for_input(void *ud)
+{
+    repl *self = ud;
+    mw_lua *lua = self->session.host->lua;
+    mw_loop *loop = self->session.host->loop;
+    for (;;) {
+        mw_loop_run(loop, false);
+        turn(self);
+        struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                               {.fd = mw_loop_fd(loop), .events = POLLIN}};
+        int count = poll(fds, 2, mw_lua_ready(lua) ? 0 : mw_loop_timeout(loop));
+        if (fds[0].revents || (count < 0 && errno != EINTR))
+            return;
+    }
+}
+
+/* The end of piped input: what is left to do is done, as at the end of a script. */
+static void drain(repl *self)
+{
+    moonwire *host = self->session.host;
+    if (mw__line_interactive(self->line))
+        return;
+    while (mw_lua_live(host->lua) > 0 && !self->interrupted) {
+        turn(self);
+        if (mw_lua_live(host->lua) == 0 ||
+            (!mw_lua_ready(host->lua) && !mw_loop_run(host->loop, true)))
+            return;
+    }
+}
+
+/* The words that a newcomer types, unless they are the names of something. */
+static bool take_word(repl *self)
+{
+    static const char help[] =
+        "Type Lua; `moonwire ops` lists the operations, `moonwire repl --help` "
+        "tells of this prompt, exit leaves.";
+    static const char *const words[] = {"help", "exit", "quit"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        size_t length = strlen(words[i]);
+        if (strncmp(self->entry, words[i], length) != 0)
+            continue;
+        const char *rest = self->entry + length;
+        if (strncmp(rest, "()", 2) == 0)
+            rest += 2;
+        lua_pushglobaltable(self->L);
+        lua_pushstring(self->L, words[i]);
+        bool word = lua_rawget(self->L, -2) == LUA_TNIL && rest[strspn(rest, " \t\n")] == '\0';
+        lua_pop(self->L, 2);
+        if (word && i == 0)
+            puts(help);
+        self->leave = word && i > 0;
+        return word;
+    }
+    return false;
+}
+
 /* Runs the entry if it is whole; at the end of the input it is taken as it is. */
 static void take(repl *self, bool end)
 {
+    if (take_word(self)) {
+        forget(self);
+        return;
+    }
     int status = compile(self);
     if (!end && incomplete(self->L, status))
         lua_pop(self->L, 1);
@@ -148,7 +272,7 @@ static void take(repl *self, bool end)
         run(self);
         forget(self);
     } else {
-        print_error(lua_tostring(self->L, -1) ? lua_tostring(self->L, -1) : "out of memory");
+        print_error(self, lua_tostring(self->L, -1) ? lua_tostring(self->L, -1) : "out of memory");
         lua_pop(self->L, 1);
         forget(self);
     }
@@ -161,6 +285,10 @@ static int loop(repl *self)
     for (;;) {
         const char *text = NULL;
         size_t length = 0;
+        if (!mw__line_interactive(self->line)) {
+            mw_loop_run(self->session.host->loop, false);
+            turn(self);
+        }
         mw__line_result result =
             mw__line_read(self->line, self->entry ? ">> " : "> ", &text, &length);
         int problem = errno;
@@ -175,14 +303,18 @@ static int loop(repl *self)
             take(self, false);
             if (self->interrupted)
                 return MW_EXIT_INTERRUPTED;
-            continue;
+            if (!self->leave)
+                continue;
         }
         if (self->entry)
             take(self, true);
+        drain(self);
         if (result == MW__LINE_FAILED)
             return mw__complain("repl", MW_EXIT_SCRIPT, "can't read standard input: %s",
                                 strerror(problem));
-        return MW_EXIT_OK;
+        if (self->interrupted)
+            return MW_EXIT_INTERRUPTED;
+        return self->failed && !mw__line_interactive(self->line) ? MW_EXIT_SCRIPT : MW_EXIT_OK;
     }
 }
 
@@ -203,10 +335,20 @@ static int prepare(repl *self, const mw__args *args)
     if (mw__host_call(host, twin ? 1 : 0, 0) < 0)
         return mw__complain("repl", mw__exit_for(moonwire_error_kind(host)), "%s",
                             moonwire_error(host));
-    if (mw__line_interactive(self->line))
-        printf(
-            "moonwire %s, %s%s\nAn expression prints its value; Ctrl-C ends a call, Ctrl-D leaves.\n",
-            MW_VERSION, LUA_RELEASE, twin ? ", with a twin: try desk.contacts:list()" : "");
+    host->leaves_tasks = true;
+    if (!mw__line_interactive(self->line))
+        return MW_EXIT_OK;
+    mw__line_on_wait(self->line, wait_for_input, self);
+    mw_lua_on_log(host->lua, print_log, self);
+    lua_pushglobaltable(self->L);
+    put_above(self, "print");
+    lua_getfield(self->L, -1, "io");
+    put_above(self, "write");
+    lua_pop(self->L, 2);
+    printf("moonwire %s, %s%s\nAn expression prints its value; Ctrl-C ends a call, Ctrl-D leaves.\n",
+           MW_VERSION, LUA_RELEASE,
+           twin ? ", with a twin: try desk.contacts:list()"
+                : "; to connect: desk = mw.connect \"ooctopus\", or start with --twin");
     return MW_EXIT_OK;
 }
 

@@ -4,21 +4,20 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "interrupt.h"
 
-/* A script that isn't there is a fault of the command line, not of the script. */
+/* A script that isn't there is a fault of the command line, not of the script. Looks without opening
+ * it: a pipe can be opened once. */
 static int check_file(const char *path)
 {
     struct stat info;
-    FILE *file = fopen(path, "r");
-    if (!file)
+    if (access(path, R_OK) < 0 || stat(path, &info) < 0)
         return mw__complain("run", MW_EXIT_USAGE, "can't open '%s': %s; check the path", path,
                             strerror(errno));
-    bool folder = fstat(fileno(file), &info) == 0 && S_ISDIR(info.st_mode);
-    fclose(file);
-    if (folder)
+    if (S_ISDIR(info.st_mode))
         return mw__complain("run", MW_EXIT_USAGE,
                             "can't run '%s': it is a folder; name a file in it", path);
     return MW_EXIT_OK;

@@ -49,7 +49,10 @@ int mw__cmd_twin(const mw__args *args)
     char address[128] = "127.0.0.1:0";
     const char *listen = mw__args_get(args, "--listen");
     const char *data = mw__args_get(args, "--data");
-    mw__twin_options options = {.data = data ? data : "demo", .lua_dir = mw__args_lua_dir(args)};
+    mw__twin_options options = {.data = data ? data : "demo"};
+    int code = mw__args_lua_dir(args, &options.lua_dir);
+    if (code != MW_EXIT_OK)
+        return code;
     if (listen && strlen(listen) < sizeof address)
         memcpy(address, listen, strlen(listen) + 1);
     if ((listen && strlen(listen) >= sizeof address) ||
@@ -68,7 +71,7 @@ int mw__cmd_twin(const mw__args *args)
     mw__twin *twin = NULL;
     mw_error error = {0};
     int number = 0;
-    int code = mw__twin_start(&options, &twin, &env, &error);
+    code = mw__twin_start(&options, &twin, &env, &error);
     if (code < 0) {
         bool misplaced = listen && code == MW_INVALID;
         code = mw__complain("twin", misplaced ? MW_EXIT_USAGE : mw__exit_for(mw_err_kind(code)),

@@ -1,11 +1,12 @@
 /* env.c: takes the profile variables out of the environment, so that a script finds no token in
- * os.getenv, in a child process or in /proc/self/environ. Knows nothing of Lua. Main thread, before
+ * os.getenv or in a child process, and no other program in this one's memory. Knows nothing of Lua. Main thread, before
  * others start. */
 #define _DEFAULT_SOURCE
 #include "env.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 static const struct {
     const char *name;
@@ -33,8 +34,18 @@ int mw__env_set(mw__env *env, unsigned index, const char *value)
     return MW_OK;
 }
 
+/* Tokens are about to be kept: no core file, no debugger, and no /proc/PID/mem or environ, but for
+ * root. */
+static void shield(void)
+{
+    for (unsigned i = 0; i < MW__ENV_COUNT; i++)
+        if (variables[i].secret && getenv(variables[i].name))
+            prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 int mw__env_take(mw__env *env)
 {
+    shield();
     for (unsigned i = 0; i < MW__ENV_COUNT; i++) {
         char *value = getenv(variables[i].name);
         if (mw__env_set(env, i, value) < 0)

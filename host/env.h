@@ -1,5 +1,5 @@
-/* env.h: the profile variables (OOCTOPUS_URL, OOCTOPUS_TOKEN, ...), kept where no script can read
- * them. Main thread. */
+/* env.h: the profile variables (OOCTOPUS_URL, OOCTOPUS_TOKEN, ...), kept where Lua does not reach.
+ * Main thread. */
 #ifndef MOONWIRE_ENV_H
 #define MOONWIRE_ENV_H
 
@@ -26,8 +26,8 @@ typedef struct mw__env {
     char *values[MW__ENV_COUNT]; /* owned; NULL: not set */
 } mw__env;
 
-/* Copies the variables, and wipes and removes the secret ones from the process's environment. `env`
- * is zeroed. Returns 0 or MW_MEMORY. */
+/* Copies the variables, and wipes and removes the secret ones from the process's environment; where
+ * there are any, the process is no longer dumpable (prctl(2)). `env` is zeroed. Returns 0 or MW_MEMORY. */
 int mw__env_take(mw__env *env);
 
 /* Sets variable `index` (MW__ENV_...); copied, NULL unsets. Returns 0 or MW_MEMORY. */

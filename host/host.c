@@ -72,6 +72,12 @@ static int keep_failure(moonwire *host, int value)
     return code_of(kind);
 }
 
+static const char *read_environment(const char *name, void *ud)
+{
+    (void)ud;
+    return getenv(name);
+}
+
 moonwire *moonwire_new(const moonwire_options *options, mw_error *error)
 {
     static const moonwire_options defaults = {0};
@@ -95,6 +101,8 @@ moonwire *moonwire_new(const moonwire_options *options, mw_error *error)
         mw_error_set(error, MW_MEMORY, "", "can't set up Lua: %s", text ? text : "out of memory");
         goto failed;
     }
+    if (options->env_profiles)
+        mw_lua_on_env(host->lua, read_environment, NULL);
     if (options->log)
         mw_lua_on_log(host->lua, options->log, options->log_ud);
     return host;
@@ -132,32 +140,53 @@ mw_loop *moonwire_loop(moonwire *host)
 
 int moonwire_lend(moonwire *host, const char *name, mw_client *client, mw_error *error)
 {
+    const char *shown = name ? name : "";
     mw__loan *loan = calloc(1, sizeof *loan);
     if (!loan)
-        return mw_error_set(error, MW_MEMORY, "", "can't lend '%s': out of memory", name);
+        return mw_error_set(error, MW_MEMORY, "", "can't lend '%s': out of memory", shown);
     int code = mw_lua_lend(host->lua, name, mw_client_gate(client));
     if (code < 0) {
         free(loan);
-        return mw_error_set(error, code, "name", "can't lend a client as '%s': %s", name,
+        return mw_error_set(error, code, "name", "can't lend a client as '%s': %s", shown,
                             code == MW_INVALID ? "the name is empty or taken; choose another"
                                                : mw_err_text(code));
+    }
+    for (const mw__loan *other = host->loans; other; other = other->next) {
+        if (other->client == client) { /* one more name: the client itself is freed once */
+            free(loan);
+            return MW_OK;
+        }
     }
     *loan = (mw__loan){.client = client, .next = host->loans};
     host->loans = loan;
     return MW_OK;
 }
 
-int mw__host_call(moonwire *host, int nargs, int nresults)
+/* What mw_lua_run and its like leave behind. [-2 or -0, +0, -] */
+static int conclude(moonwire *host, int status)
 {
-    clear_error(host);
-    host->running = 1;
-    int status = mw_lua_run(host->L, host->lua, nargs, nresults);
     host->running = 0;
     if (status == LUA_OK)
         return MW_OK;
     int code = keep_failure(host, -2);
     lua_pop(host->L, 2);
     return code;
+}
+
+int mw__host_call(moonwire *host, int nargs, int nresults)
+{
+    clear_error(host);
+    host->running = 1;
+    if (host->leaves_tasks)
+        return conclude(host, mw_lua_call(host->L, host->lua, nargs, nresults));
+    return conclude(host, mw_lua_run(host->L, host->lua, nargs, nresults));
+}
+
+int mw__host_turn(moonwire *host)
+{
+    clear_error(host);
+    host->running = 1;
+    return conclude(host, mw_lua_turn(host->L, host->lua));
 }
 
 /* [-1, +1, raises] */

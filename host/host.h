@@ -22,10 +22,14 @@ struct moonwire {
     char *base_path; /* package.path as the state was opened with */
     char *error;     /* NULL: none */
     char kind[24];
+    bool leaves_tasks; /* mw__host_call returns though tasks live; mw__host_turn lets them go on */
     volatile sig_atomic_t running; /* moonwire_interrupt has something to interrupt */
 };
 
 /* state.c: the Lua state of a host. */
+
+/* os.execute as in stock Lua, but Ctrl-C reaches the script too. [-n, +1 or +3, raises] (execute.c) */
+int mw__l_execute(lua_State *L);
 
 /* Opens the standard libraries, the bindings and the searcher for moonwire.* in host->L. Runs in
  * protected mode.
@@ -49,6 +53,10 @@ int mw__host_run_script(moonwire *host, char *const *argv, int argc, int script)
 /* Calls the function below its `nargs` arguments, runs its tasks, and keeps the failure for
  * moonwire_error. Returns 0 or a negative mw_err. [-(nargs + 1), +nresults or +0, -] */
 int mw__host_call(moonwire *host, int nargs, int nresults);
+
+/* Lets tasks go on that are ready (mw_lua_ready). Returns as mw__host_call: a failure is that of a
+ * task. [-0, +0, -] */
+int mw__host_turn(moonwire *host);
 
 /* Requires the Lua module `name`. Returns as mw__host_call. [-0, +1 or +0, -] */
 int mw__host_require(moonwire *host, const char *name);

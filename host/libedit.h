@@ -9,6 +9,7 @@
     X(el_init)                                                                                     \
     X(el_end)                                                                                      \
     X(el_gets)                                                                                     \
+    X(el_wgetc)                                                                                    \
     X(el_set)                                                                                      \
     X(el_wset)                                                                                     \
     X(el_get)                                                                                      \

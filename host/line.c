@@ -2,7 +2,9 @@
  * mean. Main thread.
  *
  * While a line is edited, Ctrl-C is a key like any other (the terminal sends no signal), bound to
- * leaving the line; while code runs the terminal is as it was, and Ctrl-C is SIGINT. */
+ * leaving the line; while code runs the terminal is as it was, and Ctrl-C is SIGINT. The line
+ * is drawn again only when code that ran between two keys has printed something, since most turns of
+ * most tasks print nothing. */
 #define _GNU_SOURCE
 #include "line.h"
 
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "libedit.h"
@@ -27,8 +30,13 @@ struct mw__line {
     char *history_path; /* NULL: none is kept */
     char prompt[16];    /* of the running mw__line_read */
     bool interactive;
-    bool abandoned; /* Ctrl-C in the running mw__line_read */
-    char *buffer;   /* the last line */
+    bool abandoned;      /* Ctrl-C in the running mw__line_read */
+    bool wiped;          /* the edited line is not on the screen */
+    struct termios mode; /* while suspended: the editor's */
+    bool moded;
+    void (*wait)(void *ud); /* NULL: nothing to do meanwhile */
+    void *wait_ud;
+    char *buffer; /* the last line */
     size_t size;
 };
 
@@ -81,6 +89,21 @@ static unsigned char abandon(EditLine *editor, wint_t key)
     return CC_EOF;
 }
 
+/* In place of libedit's own reading: waits first, then reads as libedit does. */
+static int read_key(EditLine *editor, wchar_t *key)
+{
+    const mw__libedit *lib = mw__libedit_load();
+    void *ud = NULL;
+    lib->el_get(editor, EL_CLIENTDATA, &ud);
+    mw__line *line = ud;
+    if (line->wait)
+        line->wait(line->wait_ud);
+    lib->el_wset(editor, EL_GETCFN, EL_BUILTIN_GETCFN);
+    int count = lib->el_wgetc(editor, key);
+    lib->el_wset(editor, EL_GETCFN, read_key);
+    return count;
+}
+
 static void open_history(mw__line *line)
 {
     HistEvent event;
@@ -115,6 +138,7 @@ static void open_editor(mw__line *line)
     line->lib->el_wset(line->editor, EL_ADDFN, L"moonwire-abandon", L"leave this line", abandon);
     line->lib->el_set(line->editor, EL_BIND, "^C", "moonwire-abandon", NULL);
     line->lib->el_set(line->editor, EL_SETTY, "-d", "-isig", NULL);
+    line->lib->el_wset(line->editor, EL_GETCFN, read_key);
     open_history(line);
 }
 
@@ -134,11 +158,53 @@ bool mw__line_interactive(const mw__line *line)
     return line->interactive;
 }
 
+void mw__line_on_wait(mw__line *line, void (*fn)(void *ud), void *ud)
+{
+    line->wait = fn;
+    line->wait_ud = ud;
+}
+
+void mw__line_suspend(mw__line *line)
+{
+    line->wiped = false;
+    line->moded = tcgetattr(STDIN_FILENO, &line->mode) == 0;
+    if (line->moded) {
+        struct termios mode = line->mode;
+        mode.c_lflag |= ISIG;
+        tcsetattr(STDIN_FILENO, TCSANOW, &mode);
+    }
+}
+
+void mw__line_wipe(mw__line *line)
+{
+    static const char back[] = "\r\033[K";
+    if (!line->wiped && line->lib && write(STDOUT_FILENO, back, sizeof back - 1) < 0)
+        return;
+    line->wiped = true;
+    fflush(stdout);
+}
+
+void mw__line_resume(mw__line *line)
+{
+    fflush(stdout);
+    if (line->moded)
+        tcsetattr(STDIN_FILENO, TCSANOW, &line->mode);
+    if (!line->wiped)
+        return;
+    if (line->lib)
+        line->lib->el_wset(line->editor, EL_REFRESH);
+    else
+        fputs(line->prompt, stdout);
+    fflush(stdout);
+}
+
 static mw__line_result read_plain(mw__line *line, const char **text, size_t *length)
 {
     if (line->interactive) {
         fputs(line->prompt, stdout);
         fflush(stdout);
+        if (line->wait)
+            line->wait(line->wait_ud);
     }
     errno = 0;
     ssize_t count = getline(&line->buffer, &line->size, stdin);

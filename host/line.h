@@ -21,6 +21,17 @@ mw__line *mw__line_new(void);
 /* Whether a person is typing. */
 bool mw__line_interactive(const mw__line *line);
 
+/* While a person has not typed on, `fn` is called before every read: it may do other things, and
+ * returns as soon as standard input has something to read. Without editing it is called once a line;
+ * a pipe is read without. */
+void mw__line_on_wait(mw__line *line, void (*fn)(void *ud), void *ud);
+
+/* Around what `fn` lets run: Ctrl-C is SIGINT again. Whatever prints in between calls `wipe` first,
+ * which takes the line that is being typed off the screen; `resume` shows it again below. */
+void mw__line_suspend(mw__line *line);
+void mw__line_wipe(mw__line *line);
+void mw__line_resume(mw__line *line);
+
 /* The next line without its newline, NUL-ended, borrowed until the next call. A person sees
  * `prompt` (at most 15 bytes). */
 mw__line_result mw__line_read(mw__line *line, const char *prompt, const char **text, size_t *length);

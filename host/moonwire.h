@@ -1,8 +1,8 @@
 /* moonwire.h: scripts for chat and support desks, inside your program.
  *
  * A host is one Lua state with one event loop. Make a host, lend it clients under names of your
- * choice, and run scripts; a script gets at a client by its name and never sees the token behind
- * it:
+ * choice, and run scripts; a script gets at a client by its name and is never handed the token
+ * behind it:
  *
  *     mw_error error;
  *     mw_client *client;
@@ -21,6 +21,16 @@
  *     local desk = mw.connect "support"
  *     for conversation in desk.conversations:each{ status = "open" } do ... end
  *
+ * Compile with the include folders host and core/include, and link, in this order,
+ *
+ *     cc -std=c11 -Ihost -Icore/include prog.c -Llib -lmwhost -lmwlua -lmwcore -luv -llua5.4
+ *
+ * (with a C library older than glibc 2.34 also -ldl -lpthread -lm). libcurl is loaded on first use.
+ * The C library without Lua, mwcore, has its own line in mw/mw.h.
+ *
+ * A script is not sandboxed yet: it has the whole Lua standard library, and with it the files and
+ * the memory of your process. Run only scripts that you trust.
+ *
  * A script runs to its end: moonwire_run_file returns once the script and every task that it
  * started have ended. Scripts of one host run one after the other and share the host's globals and
  * loaded modules; a host may run any number of them, also after one has failed.
@@ -29,12 +39,14 @@
  * called from another thread or from a signal handler. Two hosts on two threads know nothing of
  * each other.
  *
- * What a host does not do: it installs no signal handlers, does not change the environment, never
- * prints (except log lines, to standard error, if you give no `log`; and what the script itself
- * prints) and never ends the process (except for a script that calls os.exit). */
+ * What a host does not do: it installs no signal handlers, does not read the profiles of the
+ * environment (unless `env_profiles` asks for them), does not change the environment, never prints
+ * (except log lines, to standard error, if you give no `log`; and what the script itself prints) and
+ * never ends the process (except for a script that calls os.exit). */
 #ifndef MOONWIRE_H
 #define MOONWIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "mw/client.h"
@@ -55,6 +67,10 @@ typedef struct moonwire_options {
                           * library that is built into the program] */
     moonwire_log_fn log; /* [standard error] */
     void *log_ud;        /* handed to `log`; must outlive the host */
+    /* mw.connect also knows the profiles "ooctopus", "chatwoot" and "circuit", with the settings and
+     * the tokens of the process's environment (OOCTOPUS_URL, OOCTOPUS_TOKEN, ...) [false: it knows
+     * what moonwire_lend gave it, and nothing else] */
+    bool env_profiles;
 } moonwire_options;
 
 /* A new host, freed with moonwire_free; `options` may be NULL. NULL on failure: out of memory, or
@@ -67,8 +83,10 @@ mw_loop *moonwire_loop(moonwire *host);
 
 /* Lends a client of the host's loop to the scripts: mw.connect(name) gives it. From here on the
  * host looks after the client and frees it in moonwire_free; your pointer stays good until then.
- * Returns 0, or MW_INVALID (the name is empty or taken) or MW_MEMORY: then the client is still
- * yours to free, before the host. */
+ * Lending a client again under another name gives it one more name; it is freed once. A lent name
+ * comes before a profile of the environment.
+ * Returns 0, or MW_INVALID (the name is empty or taken) or MW_MEMORY: then a client that was not
+ * lent before is still yours to free, before the host. */
 int moonwire_lend(moonwire *host, const char *name, mw_client *client, mw_error *error);
 
 /* Runs a script from a file, or from `length` bytes at `text`, which `chunkname` calls in messages
@@ -84,8 +102,9 @@ int moonwire_lend(moonwire *host, const char *name, mw_client *client, mw_error 
 int moonwire_run_file(moonwire *host, const char *path, int argc, char *const *argv);
 int moonwire_run_buffer(moonwire *host, const char *text, size_t length, const char *chunkname);
 
-/* What ended the last run: "file:line: message" and below it the traceback; "" after a good one.
- * Never NULL. Holds no token. Borrowed until the next run or moonwire_free. */
+/* What ended the last run: "file:line: message" and below it the traceback; "" after a good one. An
+ * error value that is no string and has no __tostring reads as `lua` has it: "(error object is a
+ * table value)". Never NULL. Holds no token. Borrowed until the next run or moonwire_free. */
 const char *moonwire_error(const moonwire *host);
 
 /* The kind of that failure: "not_found", "rate_limited", ... as in mw/error.h; "script" for a fault

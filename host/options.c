@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "mw/operation.h"
@@ -29,12 +30,20 @@ const char *mw__args_get(const mw__args *args, const char *name)
     return NULL;
 }
 
-const char *mw__args_lua_dir(const mw__args *args)
+int mw__args_lua_dir(const mw__args *args, const char **dir)
 {
-    const char *dir = mw__args_get(args, "--lua-dir");
-    if (!dir)
-        dir = getenv("MOONWIRE_LUA_DIR");
-    return dir && *dir ? dir : NULL;
+    const char *given = mw__args_get(args, "--lua-dir");
+    const char *value = given ? given : getenv("MOONWIRE_LUA_DIR");
+    *dir = value && *value ? value : NULL;
+    char path[4096];
+    if (!*dir)
+        return MW_EXIT_OK;
+    int length = snprintf(path, sizeof path, "%s/moonwire/init.lua", *dir);
+    if (length > 0 && (size_t)length < sizeof path && access(path, R_OK) == 0)
+        return MW_EXIT_OK;
+    return mw__complain(args->command->name, MW_EXIT_USAGE,
+                        "no library in '%s': can't read %s/moonwire/init.lua; check %s", *dir, *dir,
+                        given ? "--lua-dir" : "MOONWIRE_LUA_DIR");
 }
 
 static int unknown_option(const mw__command *command, const char *word, size_t length)

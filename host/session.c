@@ -8,9 +8,12 @@
 int mw__session_open(mw__session *session, const mw__args *args)
 {
     const char *name = args->command->name;
-    const char *lua_dir = mw__args_lua_dir(args);
+    const char *lua_dir;
     mw_error error = {0};
     *session = (mw__session){0};
+    int code = mw__args_lua_dir(args, &lua_dir);
+    if (code != MW_EXIT_OK)
+        return code;
     if (mw__env_take(&session->env) < 0)
         return mw__complain(name, MW_EXIT_SCRIPT, "out of memory");
     if (mw__args_get(args, "--twin")) {

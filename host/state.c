@@ -86,6 +86,10 @@ int mw__state_open(lua_State *L)
     luaL_openlibs(L);
     host->lua = mw_lua_preload(L, host->loop);
     add_searcher(L, host);
+    lua_getglobal(L, LUA_OSLIBNAME);
+    lua_pushcfunction(L, mw__l_execute);
+    lua_setfield(L, -2, "execute");
+    lua_pop(L, 1);
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "path");
     const char *path = lua_tostring(L, -1);

@@ -20,6 +20,7 @@ local RULES = {
     { label = "urgent", words = { "urgent", "dringend", "至急" } },
 }
 local FALLBACK = { label = "question", team = "sales" }
+local LINE = "%-6s  %-10s  %s: %s" -- what people wrote comes last, where it does not matter how wide it is
 local HOOK = { url = "https://hooks.nimbus-bikes.example/new-conversation", filter = { "CONVERSATION.CREATE" } }
 
 local desk, circuit, started = mw.connect "ooctopus", mw.connect "circuit", mw.now()
@@ -78,7 +79,7 @@ local rows = mw.map(waiting, function(conversation)
     desk.messages:create(id, { content = ("Triage: for %s, as %s."):format(team, why), private = true })
     -- The team comes last: it marks the conversation as done, so a run that breaks off is taken up by the next.
     desk.conversations:assign(id, { team_id = assert(team_ids[team], "this desk has no team " .. team) })
-    return { "#" .. id, conversation.meta.sender.name, table.concat(labels, ", "), team }
+    return LINE:format("#" .. id, team, conversation.meta.sender.name, table.concat(labels, ", "))
 end, { concurrency = 8 })
 
 local hooked = false
@@ -89,12 +90,11 @@ if not hooked then
     circuit.webhooks:add(HOOK)
     print("registered a Circuit webhook for new conversations")
 end
-
-for _, row in ipairs(#rows > 0 and { { "conv", "contact", "labels", "team" }, table.unpack(rows) } or {}) do
-    for i, width in ipairs { 5, 18, 24 } do
-        row[i] = row[i] .. (" "):rep(width - (utf8.len(row[i]) or #row[i]))
-    end
-    print(table.concat(row, "  "))
+local function count(number, what)
+    return ("%d %s%s"):format(number, what, number == 1 and "" or "s")
 end
-print(("%d conversations triaged, %d requests, %d pages read, %.2f s"):format(
-    #rows, desk:stats().requests + circuit:stats().requests, pages, mw.now() - started))
+if #rows > 0 then
+    print(LINE:format("conv", "team", "contact", "labels") .. "\n" .. table.concat(rows, "\n"))
+end
+print(("%s triaged, %s, %s read, %.2f s"):format(count(#rows, "conversation"),
+    count(desk:stats().requests + circuit:stats().requests, "request"), count(pages, "page"), mw.now() - started))

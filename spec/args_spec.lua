@@ -93,6 +93,10 @@ describe("arguments", function()
         { "a path that is no string", "request: the path must be", function() desk:request("GET", 12) end },
         { "an unknown member of a request", "GET /x: unknown field 'qeury'",
             function() desk:request("GET", "/x", { qeury = {} }) end },
+        { "call without an id", "call: the first argument is the id of an operation, got nothing",
+            function() desk:call() end },
+        { "nil for the id of a call", "call: the first argument is the id of an operation, got nil",
+            function() desk:call(nil) end },
         { "call with a dot", "call: call it with a colon", function() desk.call("contactDetails") end },
     }
     for _, case in ipairs(CASES) do
@@ -121,13 +125,29 @@ describe("arguments", function()
     end
 
     it("of mw.ooctopus must be a table", function()
-        assert.matches("expected a table of options", refused(function() mw.ooctopus("http://x") end).message, 1, true)
+        assert.matches("expected a table of options, got a string",
+            refused(function() mw.ooctopus("http://x") end).message, 1, true)
+        assert.matches("ooctopus: expected a table of options, got nil",
+            refused(function() mw.ooctopus() end).message, 1, true)
     end)
 
     it("of mw.connect name a profile", function()
         assert.matches("there is no profile \"supprt\"; there are ooctopus, chatwoot, circuit",
             refused(function() mw.connect "supprt" end).message, 1, true)
-        assert.matches("must be a string", refused(function() mw.connect {} end).message, 1, true)
+        assert.matches("must be a string, got a table", refused(function() mw.connect {} end).message, 1, true)
+        assert.matches("must be a string, got nothing", refused(function() mw.connect() end).message, 1, true)
+    end)
+
+    it("of mw.operations name a service; without one all are listed", function()
+        local seen = {}
+        for _, row in ipairs(mw.operations()) do
+            seen[row.service] = (seen[row.service] or 0) + 1
+        end
+        assert.same({ ooctopus = #mw.operations "ooctopus", circuit = #mw.operations "circuit" }, seen)
+        assert.is_true(seen.ooctopus > 100 and seen.circuit == 8)
+        assert.matches('there is no service "x"; there are "ooctopus" and "circuit"',
+            refused(function() mw.operations "x" end).message, 1, true)
+        assert.matches("must be a string, got a number", refused(function() mw.operations(12) end).message, 1, true)
     end)
 
     it("are sent: parameters and options in every allowed form", function()

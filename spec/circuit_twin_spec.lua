@@ -1,7 +1,9 @@
 --- The twin of Circuit: its eight operations, driven request by request.
 local core = require "moonwire.core"
-local twin = require "moonwire.twin"
 local regex = require "moonwire.twin.regex"
+local twin = require "moonwire.twin"
+
+local calls = require "spec.support.calls"
 
 local HOOKS = "/rest/v2/webhooks"
 local UUID = "^%x+%-%x+%-%x+%-%x+%-%x+$"
@@ -31,6 +33,7 @@ describe("the twin's Circuit", function()
         state = twin.new { data = "empty", now = function() return 1800000000.25 end }
         handler = twin.handler(state)
     end)
+    teardown(calls.quiet)
 
     local function send(method, path, fields, authorization)
         local status, _, text = handler {
@@ -201,6 +204,8 @@ describe("the twin's Circuit", function()
 end)
 
 describe("a filter's regular expression", function()
+    teardown(calls.quiet)
+
     it("matches whole texts", function()
         for pattern, texts in pairs {
             ["a|bc"] = { a = true, bc = true, b = false, abc = false },

@@ -61,6 +61,10 @@ describe("the command line", function()
             { { "ops", "a", "b" }, "'b' is one argument too many" },
             { { "run", "no/such.lua" }, "can't open 'no/such.lua': No such file" },
             { { "run", "spec" }, "can't run 'spec': it is a folder" },
+            { { "run", "--lua-dir", "no/such", "examples/first_script.lua" },
+                "run: no library in 'no/such': can't read no/such/moonwire/init.lua; check --lua-dir" },
+            { { "repl", "--lua-dir=spec" }, "repl: no library in 'spec'" },
+            { { "twin", "--lua-dir", "spec" }, "twin: no library in 'spec'" },
             { { "twin", "--listen", "127.0.0.1:99999" }, "is no address" },
             { { "twin", "--data", "full" }, "no data 'full'" },
             { { "twin", "--listen", "localhost:0" }, "can't start the twin: can't listen on 'localhost'" },
@@ -134,6 +138,49 @@ describe("moonwire ops", function()
         end
     end)
 
+    it("shows one operation with its parameters, fields and paging", function()
+        local function show(...)
+            local output, errors, code = run { "ops", ... }
+            assert.equal("", errors)
+            assert.equal(0, code)
+            return output
+        end
+        assert.equal([[
+ooctopus/contacts:search  GET  /api/v1/accounts/{account_id}/contacts/search  user
+  Search Contacts
+  path
+    account_id  integer  the client's own
+  query
+    q     string
+    sort  string  one of name, email, phone_number, last_activity_at, -name, -email, -phone_number, -last_activity_at
+    page  integer  default 1
+  a list in pages: each{...} goes through all of them, 15 to a page
+]], show "contacts:search")
+        local create = show "ooctopus/messages:create"
+        assert.matches("\n    conversation_id +integer +required\n", create)
+        assert.matches("\n  body\n    content +string +required\n", create)
+        assert.matches("\n    template_params +object\n      name +string\n", create)
+        assert.matches("\n    message_type +string +one of outgoing, incoming\n", create)
+        -- A name that is a part of others means that operation.
+        assert.matches("^ooctopus/conversations:list ", show "conversations:list")
+        assert.is_nil(show("conversations:list"):find("public", 1, true))
+    end)
+
+    it("shows what every operation takes with --fields", function()
+        local output, seen = run { "ops", "--fields" }, 0
+        for block in (output .. "\n"):gmatch "(.-)\n\n" do
+            local fact = documented[block:match "^%S+"]
+            assert.is_table(fact, block)
+            seen = seen + 1
+            for _, part in ipairs { fact.path_params or {}, fact.query or {} } do
+                for _, field in ipairs(part) do
+                    assert.matches("\n    " .. field.name:gsub("%[%]$", ""):gsub("%p", "%%%0") .. " ", block)
+                end
+            end
+        end
+        assert.equal(115, seen)
+    end)
+
     it("prints name, verb, path and tokens in columns", function()
         local output = run { "ops" }
         local count, column = 0, nil
@@ -152,12 +199,13 @@ describe("moonwire ops", function()
     it("takes a part of the name or a glob", function()
         local function names(pattern)
             local list = {}
-            for name in (run { "ops", pattern }):gmatch "([^\n ]+) [^\n]*\n" do
+            for name in (run { "ops", pattern }):gmatch "(%w+/[^\n ]+) [^\n]*\n" do
                 list[#list + 1] = name
             end
             return list
         end
         assert.same({ "ooctopus/contacts:get" }, names "ooctopus/contacts:get")
+        assert.same({ "ooctopus/webhooks:list", "circuit/webhooks:list" }, names "webhooks:list")
         assert.equal(8, #names "circuit/*")
         for _, name in ipairs(names "*:list") do
             assert.matches(":list$", name)
@@ -186,6 +234,26 @@ describe("moonwire run", function()
         assert.equal("", errors)
         assert.equal(0, code)
         assert.equal(path .. "\t--one\ttwo words\t2\trun\t2\t--one\ttwo words\n", output)
+    end)
+
+    it("takes a byte-order mark and a first line that begins with #, as lua does", function()
+        local mark, first = "\xEF\xBB\xBF", "#!/usr/bin/env moonwire\n"
+        for _, start in ipairs { mark, first, mark .. first } do
+            local path = process.write(folder .. "/start.lua", start .. "print(debug.getinfo(1, 'l').currentline)")
+            local output, errors, code = run { "run", path }
+            assert.equal("", errors)
+            assert.equal(start:find "#" and "2\n" or "1\n", output)
+            assert.equal(0, code)
+            assert.equal(output, (process.run { "lua5.4", path }))
+        end
+    end)
+
+    it("reads a script from a pipe with a name", function()
+        local output, errors, code = process.run { "bash", "-c", process.quote(host.binary)
+            .. " run <(echo 'print(1)')" }
+        assert.equal("", errors)
+        assert.equal("1\n", output)
+        assert.equal(0, code)
     end)
 
     it("reads a script from standard input", function()
@@ -240,9 +308,14 @@ describe("moonwire run", function()
         _, errors, code = script "x = = 1"
         assert.matches("^stdin:1: unexpected symbol near '='\n$", errors)
         assert.equal(1, code)
-        _, errors, code = script "error()"
-        assert.matches("nil", errors)
-        assert.equal(1, code)
+        for text, expected in pairs {
+            ["error()"] = "(error object is a nil value)", ["error({ code = 3 })"] = "(error object is a table value)",
+            ["require 'moonwire'.spawn(error, {})"] = "(error object is a table value)", ["error(7)"] = "7",
+        } do
+            _, errors, code = script(text)
+            assert.equal(expected, errors:match "^[^\n]*")
+            assert.equal(1, code)
+        end
     end)
 
     it("refuses compiled code, which could break the program", function()
@@ -288,8 +361,8 @@ describe("tokens", function()
     it("reach the server and not the script", function()
         local output, errors, code = script([[
             local function read(path)
-                local file = assert(io.open(path, "rb"))
-                return file:read "a"
+                local file = io.open(path, "rb") -- only root may open what belongs to a process that is not dumpable
+                return file and file:read "a" or ""
             end
             for _, name in ipairs { "OOCTOPUS_TOKEN", "OOCTOPUS_BOT_TOKEN", "OOCTOPUS_PLATFORM_TOKEN",
                 "CIRCUIT_TOKEN" } do
@@ -316,6 +389,23 @@ describe("tokens", function()
         assert.equal("user-secret", log[1]:header "api_access_token")
         assert.matches("/accounts/3/contacts/1", log[1].target, 1, true)
         assert.equal("Bearer circuit-secret", log[2]:header "authorization")
+    end)
+end)
+
+describe("a process that keeps tokens", function()
+    it("shows its memory to root alone", function()
+        -- Where another user gets at it: the folder for temporary files may be its owner's alone.
+        local command = "folder=$(mktemp -d -p /tmp) && trap 'rm -rf \"$folder\"' EXIT && cp "
+            .. process.quote(host.binary) .. " $folder/moonwire"
+            .. " && echo \"print(io.open('/proc/self/mem', 'rb') ~= nil)\" >$folder/script.lua"
+            .. " && chmod -R a+rX $folder && $as $folder/moonwire run $folder/script.lua"
+        local root = process.run { "id", "-u" } == "0\n"
+        local function readable(token)
+            return (process.run({ "bash", "-c", command }, { env = { OOCTOPUS_TOKEN = token,
+                as = root and "setpriv --reuid=65534 --regid=65534 --clear-groups" or "" } }))
+        end
+        assert.equal("true\n", readable(false))
+        assert.equal("false\n", readable "secret")
     end)
 end)
 

@@ -66,6 +66,20 @@ describe("a client", function()
             }, targets())
         end)
 
+        it("and shows the one in force", function()
+            local text = "moonwire.client (%s at %s, account 1)"
+            assert.equal(text:format("ooctopus", server:url "ok"), tostring(desk { url = server:url "ok/" }))
+            assert.equal(text:format("ooctopus", "https://app.ooctopus.com"), tostring(desk { url = "none" }))
+            assert.equal("moonwire.client (circuit at https://circuitsandbox.net/rest/v2)",
+                tostring(make("circuit", { token = "t" })))
+            assert.equal(text:format("ooctopus", server:url "ok"):gsub("%)$", ", safe)"), tostring(desk():safe()))
+        end)
+
+        it("which chatwoot can't do without", function()
+            local err = failing("invalid", mw.chatwoot, { account = 1, token = "t" })
+            assert.matches("option 'url'", err.message, 1, true)
+        end)
+
         local bad = {
             "", "127.0.0.1", "localhost:80", "ftp://host/", "file:///etc/passwd", "http://", "http:///x",
             "http://ada:pass-word@host/", "http://ada@host/", "https://:pass-word@host", "http://host/?a=b",
@@ -107,6 +121,29 @@ describe("a client", function()
             assert.truthy(tostring(err):find("did you mean 'timeout'", 1, true))
             assert.equal(0, #server:log())
         end)
+    end)
+
+    it("of the environment is refused by the name of the variable", function()
+        local good = { OOCTOPUS_URL = server:url "ok", OOCTOPUS_ACCOUNT_ID = "1", OOCTOPUS_TOKEN = "t",
+            OOCTOPUS_BOT_TOKEN = false, OOCTOPUS_PLATFORM_TOKEN = false, CIRCUIT_URL = server:url "ok",
+            CIRCUIT_TOKEN = "t" }
+        local source = "local ok, err = pcall(require 'moonwire'.connect, (...)) io.write(ok and 'fine' or err.message)"
+        for _, case in ipairs {
+            { "ooctopus", "OOCTOPUS_ACCOUNT_ID", "x" }, { "ooctopus", "OOCTOPUS_URL", "ftp://host" },
+            { "ooctopus", "OOCTOPUS_URL", "http://host/a/../b" }, { "ooctopus", "OOCTOPUS_TOKEN", "a b" },
+            { "ooctopus", "OOCTOPUS_BOT_TOKEN", "a b" }, { "ooctopus", "OOCTOPUS_PLATFORM_TOKEN", "a b" },
+            { "chatwoot", "OOCTOPUS_URL", false }, { "circuit", "CIRCUIT_TOKEN", "a b" },
+            { "circuit", "CIRCUIT_URL", "http://ada@host" },
+        } do
+            local env = { [case[2]] = case[3] }
+            for name, value in pairs(good) do
+                env[name] = env[name] == nil and value or env[name]
+            end
+            local output, errors = calls.child(source, env, { case[1] })
+            assert.equal("", errors)
+            assert.matches("the environment variable " .. case[2], output, 1, true)
+            assert.is_nil(output:find("option '", 1, true))
+        end
     end)
 
     describe("picks the token", function()

@@ -2,6 +2,11 @@
 local core = require "moonwire.core"
 local mw = require "moonwire"
 
+local calls = require "spec.support.calls"
+
+--- More pages than any list here has: what goes on behind its end fails soon.
+local MOST_PAGES = 20
+
 --- Items with the ids first..last.
 local function items(first, last)
     local list = mw.array {}
@@ -18,6 +23,9 @@ describe("each", function()
         server = core.server {
             handler = function(request)
                 targets[#targets + 1] = request.target
+                if #targets > MOST_PAGES then
+                    return 400, nil, '{"error":"too many pages"}'
+                end
                 local body, status = answer(request, tonumber((request.query or ""):match "page=(%d+)"))
                 return status or 200, nil, type(body) == "string" and body or mw.json.encode(body)
             end,
@@ -30,7 +38,7 @@ describe("each", function()
         desk:close()
         circuit:close()
         server:close()
-        assert.equal(0, core.live())
+        calls.quiet()
     end)
 
     before_each(function()
@@ -58,16 +66,21 @@ describe("each", function()
         return table.concat(ids, " ")
     end
 
-    --- Pages of `size` items out of `count`.
+    --- Pages of `size` items out of `count`, and empty ones behind them.
     local function paged(size, count)
         return function(_, page)
+            if (page - 1) * size >= count then
+                return { payload = mw.array {} }
+            end
             return { payload = items((page - 1) * size + 1, math.min(page * size, count)) }
         end
     end
 
     it("stops at a short page", function()
         answer = paged(15, 34)
-        assert.equal(range(1, 34), (collect(desk.contacts)))
+        local ids, failure = collect(desk.contacts)
+        assert.is_nil(failure)
+        assert.equal(range(1, 34), ids)
         assert.same({
             "/api/v1/accounts/1/contacts?page=1", "/api/v1/accounts/1/contacts?page=2",
             "/api/v1/accounts/1/contacts?page=3",
@@ -141,10 +154,23 @@ describe("each", function()
             end
             return { payload = items(1, 15) }
         end
-        local ids, failure = collect(desk.contacts)
-        assert.equal(range(1, 15), ids)
-        assert.is_true(mw.is_error(failure, "server"), tostring(failure))
-        assert.equal("contacts:list", failure.operation)
+        local ids = {}
+        local next_item = desk.contacts:each()
+        for i = 1, 15 do
+            ids[i] = next_item().id
+        end
+        assert.equal(range(1, 15), table.concat(ids, " "))
+        for _ = 1, 2 do
+            local ok, failure = pcall(next_item)
+            assert.is_false(ok)
+            assert.is_true(mw.is_error(failure, "server"), tostring(failure))
+            assert.equal("contacts:list", failure.operation)
+        end
+        local page = "/api/v1/accounts/1/contacts?page="
+        assert.same({ page .. 1, page .. 2, page .. 2 }, targets)
+        answer = paged(15, 20)
+        assert.equal(16, next_item().id)
+        assert.same({ page .. 1, page .. 2, page .. 2, page .. 2 }, targets)
     end)
 
     it("raises on a safe view as well", function()
@@ -161,6 +187,58 @@ describe("each", function()
         answer = function() return { payload = { id = 1 } } end
         _, failure = collect(desk.contacts)
         assert.is_true(mw.is_error(failure, "decode"))
+    end)
+
+    --- Pages of `size` items out of `count`, which the answer says beside them.
+    local function counted(size, count, name, deep)
+        return function(_, page)
+            local list = items((page - 1) * size + 1, math.min(page * size, count))
+            local around = { meta = { [name] = count, current_page = page }, payload = list }
+            return deep and { data = around } or around
+        end
+    end
+
+    it("goes on past short pages while the answer counts more than came", function()
+        answer = counted(10, 34, "count")
+        assert.equal(range(1, 34), (collect(desk.contacts)))
+        assert.equal(4, #targets)
+        targets = {}
+        answer = counted(7, 21, "all_count", true)
+        assert.equal(range(1, 21), (collect(desk.conversations)))
+        assert.equal(3, #targets)
+        targets = {}
+        answer = function(_, page)
+            return { meta = { count = "12" }, payload = items(page * 6 - 5, math.min(page * 6, 12)) }
+        end
+        assert.equal(range(1, 12), (collect(desk.contacts, "search", { q = "a" })))
+        assert.equal(2, #targets)
+    end)
+
+    it("goes by the count that a parameter names", function()
+        answer = function(_, page)
+            return { data = { meta = { all_count = 90, unassigned_count = 30, mine_count = 2 },
+                payload = items(page * 25 - 24, math.min(page * 25, 30)) } }
+        end
+        assert.equal(range(1, 30), (collect(desk.conversations, { status = "all", assignee_type = "unassigned" })))
+        assert.equal(2, #targets)
+    end)
+
+    it("stops at an empty page and at one without news, whatever the answer counts", function()
+        answer = function(_, page)
+            return { meta = { count = 1000 }, payload = page <= 2 and items(page * 5 - 4, page * 5) or mw.array {} }
+        end
+        assert.equal(range(1, 10), (collect(desk.contacts)))
+        assert.equal(3, #targets)
+        targets = {}
+        answer = function() return { meta = { count = 1000 }, payload = items(1, 5) } end
+        assert.equal(range(1, 5), (collect(desk.contacts)))
+        assert.equal(2, #targets)
+        targets = {}
+        for _, meta in ipairs { "text", { count = {} }, { count = mw.null }, mw.null } do
+            answer = function() return { meta = meta, payload = items(1, 5) } end
+            assert.equal(range(1, 5), (collect(desk.contacts)))
+        end
+        assert.equal(4, #targets)
     end)
 
     it("passes parameters and options on with every page, and starts where it is told", function()
@@ -194,6 +272,14 @@ describe("each", function()
         assert.equal(2, #targets)
     end)
 
+    it("takes a string for the path parameter where one belongs", function()
+        answer = function() return items(1, 2) end
+        assert.equal("1 2", (collect(desk.public.conversations, "inbox-key", "contact-key")))
+        assert.matches("/inboxes/inbox%-key/contacts/contact%-key/conversations$", targets[1])
+        answer = function() return { payload = items(1, 2) } end
+        assert.equal("2 1", (collect(desk.messages, "12")))
+    end)
+
     it("goes back in time through messages, newest first, with path parameters", function()
         answer = function(request)
             local before = tonumber((request.query or ""):match "before=(%d+)") or 51
@@ -216,8 +302,19 @@ describe("each", function()
     end)
 
     for _, case in ipairs {
-        { "a module without a list", "reports:list is not a list; each works over",
+        { "a module without a list of its own",
+            "each: reports has no operation 'list'; name one of agent_conversation_metrics, timeseries",
             function() desk.reports:each() end },
+        { "a module without lists", "each: profile has no lists", function() desk.profile:each() end },
+        { "a method that changes something and answers with a list",
+            "each: inboxes:add_members changes something; each works over list, members",
+            function() desk.inboxes:each("add_members", { inbox_id = "1", user_ids = { 1 } }) end },
+        { "a misspelt method", "contacts has no operation 'serach' (did you mean 'search'?)",
+            function() desk.contacts:each("serach", { q = "x" }) end },
+        { "a misspelt method where a number belongs", "messages has no operation 'lst' (did you mean 'list'?)",
+            function() desk.messages:each("lst", 12) end },
+        { "an unknown method of a module without lists", "profile has no operation 'x'; there are get",
+            function() desk.profile:each("x") end },
         { "a method that gives no list", "contacts:get is not a list; each works over",
             function() desk.contacts:each("get", 1) end },
         { "a dot for a colon", "call it with a colon", function() desk.contacts.each { q = "x" } end },

@@ -93,3 +93,95 @@ describe("examples/runner.c", function()
         assert.matches("\nafter\n1 of 2 failed, error now ''\n$", output)
     end)
 end)
+
+describe("a program that embeds the host", function()
+    local folder, twin, settings
+    setup(function()
+        folder = process.folder()
+        twin, settings = host.twin()
+    end)
+    teardown(function()
+        twin:stop()
+        process.remove(folder)
+    end)
+
+    -- Builds `body` as a program with the line that moonwire.h gives, and runs it.
+    local function run(body, env)
+        local source = process.write(folder .. "/prog.c", [[
+#include <stdio.h>
+#include <string.h>
+#include "moonwire.h"
+
+static int run(moonwire *host, const char *text)
+{
+    int code = moonwire_run_buffer(host, text, strlen(text), "script");
+    printf("%d %.*s\n", code, (int)strcspn(moonwire_error(host), "\n"), moonwire_error(host));
+    fflush(stdout);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    mw_error error = {0};
+    (void)argc;
+    (void)argv;
+    (void)run;
+]] .. body .. "\n    return 0;\n}\n")
+        local line = process.read("host/moonwire.h"):match "(cc %-std=c11 [^\n]+)"
+        line = line:gsub("prog%.c", source):gsub("%-Llib", "-L" .. host.build .. "/lib")
+        if host.build:find "sanitize" then
+            line = line .. " -fsanitize=address,undefined"
+        end
+        local _, errors, code = process.run { "sh", "-c", line .. " -Wall -Wextra -Werror -o " .. folder .. "/prog" }
+        assert.equal("", errors)
+        assert.equal(0, code)
+        local output
+        output, errors, code = process.run({ folder .. "/prog", settings.OOCTOPUS_URL, settings.OOCTOPUS_TOKEN },
+            { env = env })
+        assert.equal("", errors)
+        assert.equal(0, code)
+        return output
+    end
+
+    it("may lend one client under several names, and frees it once", function()
+        assert.equal("0 0\ncan't lend a client as 'a': the name is empty or taken; choose another\n"
+            .. "can't lend a client as '': the name is empty or taken; choose another\nsame desk\n0 \n", run [[
+    mw_client *client = NULL;
+    mw_client_options options = {.url = argv[1], .user_token = argv[2], .account = "1"};
+    moonwire *host = moonwire_new(NULL, &error);
+    if (mw_client_new(moonwire_loop(host), &options, &client, &error) < 0)
+        return 1;
+    int first = moonwire_lend(host, "a", client, &error);
+    printf("%d %d\n", first, moonwire_lend(host, "b", client, &error));
+    if (moonwire_lend(host, "a", client, &error) == MW_INVALID)
+        puts(error.message);
+    if (moonwire_lend(host, NULL, client, &error) == MW_INVALID)
+        puts(error.message);
+    fflush(stdout);
+    run(host, "local mw = require 'moonwire' local a, b = mw.connect 'a', mw.connect 'b' "
+              "local x, y = a.agents:list(), b.agents:list() "
+              "print(#x > 0 and #x == #y and 'same desk') io.stdout:flush()");
+    moonwire_free(host);]])
+    end)
+
+    it("knows no profiles of the environment unless it asks for them", function()
+        local output = run([[
+    const char *text = "print(#require 'moonwire'.connect 'ooctopus'.agents:list() > 0) io.stdout:flush()";
+    moonwire *host = moonwire_new(NULL, &error);
+    run(host, text);
+    moonwire_free(host);
+    host = moonwire_new(&(moonwire_options){.env_profiles = true}, &error);
+    run(host, text);
+    moonwire_free(host);]], settings)
+        local refused, rest = output:match "^([^\n]*)\n(.*)$"
+        assert.matches('^%-%d+ script:1: connect: there is no profile "ooctopus"; the host lends none$', refused)
+        assert.equal("true\n0 \n", rest)
+    end)
+
+    it("reads an error that is no text as lua has it", function()
+        assert.matches("^%-%d+ %(error object is a table value%)\n$", run [[
+    moonwire *host = moonwire_new(NULL, &error);
+    run(host, "error({ code = 3 })");
+    moonwire_free(host);]])
+    end)
+end)

@@ -41,6 +41,16 @@ describe("failures", function()
             values = { "Ada" } } } }
     end
 
+    --- A call that a limit of `seconds` ends, and says so in `words`, long before a default (10, 30 and 60 s) would.
+    local function ends_by(words, kinds, seconds, f, ...)
+        local err = failing(kinds, f, ...)
+        local late = words == "not connected after" and 6 or 15
+        assert.truthy(err.message:find(words, 1, true), err.message)
+        assert.is_true(err.elapsed >= seconds * 0.9, ("ended too early, after %.2f s"):format(err.elapsed))
+        assert.is_true(err.elapsed < late, ("ended too late, after %.2f s"):format(err.elapsed))
+        return err
+    end
+
     local function verbs()
         local list = {}
         for i, request in ipairs(server:log()) do
@@ -91,11 +101,31 @@ describe("failures", function()
             assert.truthy(tostring(err):find("nowhere.invalid", 1, true))
         end)
 
-        it("a handshake that never ends is a timeout", function()
-            local url = server:url("stall"):gsub("^http:", "https:")
-            local client = desk("stall", { url = url, connect_timeout = 0.3 })
-            local err = failing("timeout", writes.POST, client)
-            assert.equal("no", err.sent)
+        describe("a handshake that never ends", function()
+            local function secure(options)
+                return desk("stall", { url = (server:url("stall"):gsub("^http:", "https:")),
+                    connect_timeout = options and options.connect_timeout, timeout = options and options.timeout })
+            end
+
+            it("is a timeout, by the client's limit", function()
+                for _, f in ipairs { get, writes.POST } do
+                    local err = ends_by("not connected after", "timeout", 0.3, f, secure { connect_timeout = 0.3 })
+                    assert.equal("no", err.sent)
+                end
+            end)
+
+            it("is a timeout, by the call's", function()
+                for _, client in ipairs { secure(), secure { connect_timeout = 50 } } do
+                    local err = ends_by("not connected after", "timeout", 0.3, client.contacts.get, client.contacts,
+                        3, nil, { connect_timeout = 0.3 })
+                    assert.equal("no", err.sent)
+                end
+            end)
+
+            it("is a timeout, by that of the whole call", function()
+                local err = ends_by("not connected after", "timeout", 0.3, get, secure { timeout = 0.3 })
+                assert.equal("no", err.sent)
+            end)
         end)
     end)
 
@@ -134,23 +164,38 @@ describe("failures", function()
     end)
 
     describe("silence", function()
+        local limits = { timeout = "no whole answer after", stall_timeout = "the answer stalled" }
+
         for _, behaviour in ipairs { "stall", "stall-body" } do
-            it("(" .. behaviour .. ") ends a call by its timeouts", function()
-                for _, option in ipairs { "timeout", "stall_timeout" } do
+            for option, words in pairs(limits) do
+                it(("(%s) ends a call by the client's %s"):format(behaviour, option), function()
                     local client = desk(behaviour, { [option] = 0.6 })
-                    assert.equal("unknown", failing("timeout", get, client).sent, option)
-                    assert.equal("unknown", failing("ambiguous", writes.POST, client).sent, option)
-                end
-            end)
+                    local read, write = mw.spawn(get, client), mw.spawn(writes.POST, client)
+                    assert.equal("unknown", ends_by(words, "timeout", 0.6, read.wait, read).sent)
+                    assert.equal("unknown", ends_by(words, "ambiguous", 0.6, write.wait, write).sent)
+                end)
+
+                it(("(%s) ends a call by its own %s"):format(behaviour, option), function()
+                    local tasks = {}
+                    for i, options in ipairs { {}, { [option] = 50 } } do
+                        local contacts = desk(behaviour, options).contacts
+                        tasks[i] = mw.spawn(contacts.get, contacts, 3, nil, { [option] = 0.4 })
+                    end
+                    for _, task in ipairs(tasks) do
+                        ends_by(words, "timeout", 0.4, task.wait, task)
+                    end
+                end)
+            end
         end
 
-        it("may be bounded for one call", function()
-            failing("timeout", function() desk("stall").contacts:get(3, nil, { timeout = 0.2 }) end)
-            failing("timeout", function() desk("stall").contacts:get(3, {}, { stall_timeout = 0.2 }) end)
+        it("may last as long as a call of its own is given", function()
+            local contacts = desk("stall", { stall_timeout = 1 }).contacts
+            ends_by(limits.timeout, "timeout", 3.5, contacts.get, contacts, 3, nil, { timeout = 3.5 })
+            ends_by(limits.stall_timeout, "timeout", 1, get, desk("stall", { stall_timeout = 1 }))
         end)
 
         it("is no condition: a drip of bytes ends by the timeout of the call", function()
-            failing("timeout", get, desk("slow-headers", { timeout = 0.5 }))
+            ends_by(limits.timeout, "timeout", 0.5, get, desk("slow-headers", { timeout = 0.5 }))
         end)
     end)
 

@@ -179,6 +179,28 @@ describe("JSON over a real server", function()
         end
     end)
 
+    it("says what is wrong in words", function()
+        for text, reason in pairs {
+            [""] = "expected a value but found the end",
+            ["["] = "expected a value but found the end",
+            ["[1,]"] = "expected a value but found ']'",
+            ["[1 2]"] = "expected ',' or ']' but found a number",
+            ["[1e2 [] ]"] = "expected ',' or ']' but found a value",
+            ['["a" "b"]'] = "expected ',' or ']' but found a string",
+            ['{"a" 1}'] = "expected ':' but found a number",
+            ['{"a":1,}'] = "expected a key in quotes but found '}'",
+            ['{"a":true null}'] = "expected ',' or '}' but found null",
+            ["{} {"] = "expected the end but found '{'",
+            ["nul"] = "an unknown word or character at byte 1",
+        } do
+            local ok, failure = pcall(mw.json.decode, text)
+            assert.is_false(ok)
+            assert.equal("not JSON: " .. reason, failure.message)
+            assert.matches("json_spec.lua:%d+: json: decode: not JSON: " .. reason:gsub("%p", "%%%0") .. "$",
+                tostring(failure))
+        end
+    end)
+
     it("passes over a byte order mark", function()
         assert.same({ 1 }, answered "\xEF\xBB\xBF[1]")
     end)

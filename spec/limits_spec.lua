@@ -41,13 +41,11 @@ describe("limits", function()
     end)
 
     for _, framing in ipairs { "big", "big-chunked", "big-close" } do
-        it("a body of 40 MiB is too large: " .. framing, function()
-            local err = failing("too_large", get, framing .. "/" .. 40 * mebi)
+        it("a body of 32 MiB is whole, and one byte more is too large: " .. framing, function()
+            assert.equal(32 * mebi - 2, #get(framing .. "/" .. 32 * mebi))
+            local err = failing("too_large", get, framing .. "/" .. 32 * mebi + 1)
             assert.equal("contacts:get", err.operation)
-        end)
-
-        it("a body of 20 MiB is not: " .. framing, function()
-            assert.equal(20 * mebi - 2, #get(framing .. "/" .. 20 * mebi))
+            assert.truthy(err.message:find(tostring(32 * mebi), 1, true), err.message)
         end)
 
         it("max_body is exact: " .. framing, function()
@@ -59,10 +57,14 @@ describe("limits", function()
     end
 
     it("counts what gzip unpacks to", function()
-        local packed = calls.gzip('"' .. ("x"):rep(40 * mebi) .. '"')
-        assert.is_true(#packed < mebi)
         local headers = { "Content-Type: application/json", "Content-Encoding: gzip" }
-        failing("too_large", get, server:answer("bomb", calls.answer("200 OK", headers, packed)))
+        local function ask(bytes)
+            local packed = calls.gzip('"' .. ("x"):rep(bytes - 2) .. '"')
+            assert.is_true(#packed < mebi)
+            return get(server:answer("bomb", calls.answer("200 OK", headers, packed)))
+        end
+        assert.equal(32 * mebi - 2, #ask(32 * mebi))
+        failing("too_large", ask, 32 * mebi + 1)
     end)
 
     it("reads gzip", function()
@@ -91,16 +93,49 @@ describe("limits", function()
         end)
     end
 
-    it("headers of 128 KiB are the limit, together with the trailers", function()
+    describe("headers of 128 KiB", function()
+        local limit = 128 * 1024
+
+        -- As many bytes of whole lines.
         local function lines(bytes)
             local line = "X-Filler: " .. ("f"):rep(1000) .. "\r\n"
-            return line:rep(bytes // #line)
+            local count = bytes // #line - 1
+            local rest = bytes - count * #line
+            return line:rep(count) .. "X-Last: " .. ("l"):rep(rest - #"X-Last: \r\n") .. "\r\n"
         end
-        local start, body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", "4\r\ntrue\r\n0\r\n"
-        local fits = start .. lines(60000) .. "\r\n" .. body .. lines(60000) .. "\r\n"
-        local exceeds = start .. lines(70000) .. "\r\n" .. body .. lines(70000) .. "\r\n"
-        assert.is_true((get(server:answer("fits", fits))))
-        failing("too_large", get, server:answer("exceeds", exceeds))
+
+        it("are the limit", function()
+            local start, stop = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n", "\r\n"
+            local function ask(bytes)
+                local head = start .. lines(bytes - #start - #stop) .. stop
+                assert.equal(bytes, #head)
+                return get(server:answer("head", head .. "true"))
+            end
+            assert.is_true((ask(limit)))
+            local err = failing("too_large", ask, limit + 1)
+            assert.truthy(err.message:find(tostring(limit), 1, true), err.message)
+        end)
+
+        it("are the limit together with the trailers", function()
+            local start, body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", "4\r\ntrue\r\n0\r\n"
+            local head = start .. lines(60000) .. "\r\n"
+            local function ask(bytes)
+                return get(server:answer("trailed", head .. body .. lines(bytes - #head) .. "\r\n"))
+            end
+            assert.is_true((ask(limit)))
+            failing("too_large", ask, limit + 1)
+        end)
+
+        it("are the limit together with those of early hints", function()
+            local hint = "HTTP/1.1 103 Early Hints\r\n" .. lines(60000) .. "\r\n"
+            local start = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n"
+            local function ask(bytes)
+                local head = start .. lines(bytes - #hint - #start - 2) .. "\r\n"
+                return get(server:answer("hinted", hint .. head .. "true"))
+            end
+            assert.is_true((ask(limit)))
+            failing("too_large", ask, limit + 1)
+        end)
     end)
 
     it("an early hint is not the answer", function()

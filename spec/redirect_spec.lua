@@ -74,6 +74,19 @@ describe("redirects", function()
         assert.same({ ok = true }, (desk(to(server:url("ok/absolute"))).contacts:list()))
     end)
 
+    it("are asked for as they are written, dots and all", function()
+        for _, path in ipairs { "/ok/../b", "/ok/./b/..", "/ok/%2e%2e/%2E/b?c=/../d", "/ok//b/" } do
+            for _, target in ipairs { path, ("http://127.0.0.1:%d%s"):format(server.port, path) } do
+                server:clear()
+                assert.same({ ok = true }, (desk(to(target)).contacts:list()), target)
+                local log = server:log()
+                assert.equal(2, #log)
+                assert.equal(path, log[2].target)
+                client:close()
+            end
+        end
+    end)
+
     it("are not followed by anything that writes", function()
         local writes = {
             function(c) c.contacts:create { inbox_id = 1 } end,

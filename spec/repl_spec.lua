@@ -1,7 +1,11 @@
 --- The prompt: piped, and as a person sees it in a terminal.
 
+local mw = require "moonwire"
+
+local calls = require "spec.support.calls"
 local host = require "spec.support.host"
 local process = require "spec.support.process"
+local raw = require "spec.support.raw"
 
 --- Pipes lines into a session.
 ---@return string output, string errors, integer code
@@ -55,7 +59,7 @@ describe("the prompt, piped", function()
     it("survives errors", function()
         local output, errors, code = pipe 'error "boo"\nx = = 1\nnothing.field\nerror()\n7\n'
         assert.equal("7\n", output)
-        assert.equal(0, code)
+        assert.equal(1, code) -- nobody was there to see them
         assert.matches("^stdin:1: boo\nstdin:1: unexpected symbol", errors)
         assert.matches("attempt to index a nil value", errors, 1, true)
         assert.no_match("traceback", errors)
@@ -70,7 +74,7 @@ describe("the prompt, piped", function()
         local output, errors, code = pipe "print(1\n"
         assert.equal("", output)
         assert.matches("^stdin:1: .* near <eof>\n$", errors)
-        assert.equal(0, code)
+        assert.equal(1, code)
     end)
 
     it("has mw, and with a twin desk and circuit", function()
@@ -86,6 +90,40 @@ describe("the prompt, piped", function()
     it("shows how a call went in one line", function()
         local output = pipe("desk.teams:list()\n", "--twin")
         assert.matches("^{\n.*}\n%-%- 200, [%d.]+ ms\n$", output)
+    end)
+
+    it("prints an error that is no text as lua does", function()
+        local _, errors = pipe "error({ code = 3 })\n"
+        assert.equal("(error object is a table value)\n", errors)
+    end)
+
+    it("knows help, exit and quit, unless they are the names of something", function()
+        local output, errors, code = pipe "help\nhelp()\n"
+        assert.equal("", errors)
+        assert.equal(0, code)
+        local first, second, rest = output:match "^([^\n]+)\n([^\n]+)\n(.*)$"
+        assert.matches("moonwire ops", first, 1, true)
+        assert.equal(first, second)
+        assert.equal("", rest)
+        for _, word in ipairs { "exit", "quit", "exit()", "quit() " } do
+            output, errors, code = pipe("1\n" .. word .. "\n2\n")
+            assert.equal("1\n", output)
+            assert.equal("", errors)
+            assert.equal(0, code)
+        end
+        assert.equal('"mine"\n2\n', (pipe "exit = 'mine'\nexit\n2\n"))
+    end)
+
+    it("goes on while tasks run, and waits for them at the end", function()
+        local output, errors, code = pipe("t = mw.spawn(function() mw.sleep(0.1) print 'task' return 5 end)\n"
+            .. "u = mw.spawn(function() mw.sleep(0.3) print 'last' end)\nprint 'next'\nnothing.field\nt:wait()\n")
+        assert.equal("next\ntask\n5\nlast\n", output)
+        assert.matches("^stdin:1: attempt to index a nil value", errors)
+        assert.equal(1, code)
+        output, errors, code = pipe "t = mw.spawn(error, 'lost')\n1\n"
+        assert.equal("1\n", output)
+        assert.equal("lost\n", errors)
+        assert.equal(1, code)
     end)
 
     it("ends as os.exit says, and refuses arguments", function()
@@ -111,14 +149,16 @@ describe("the prompt, in a terminal", function()
         terminal:expect "> "
     end)
     after_each(function()
-        terminal:send "\4"
+        terminal:send "\3\4" -- also where a test has left a line half typed
         assert.equal(0, terminal:finish())
         process.remove(home)
     end)
+    teardown(calls.quiet)
 
     it("shows a banner of two lines, edits, and prints", function()
         local screen = terminal:screen()
-        assert.matches("\n?moonwire %d[%d.]+, Lua 5%.4[%d.]*\n[^\n]*\n> $", screen)
+        assert.matches('\n?moonwire %d[%d.]+, Lua 5%.4[%d.]*; to connect: [^\n]*mw.connect[^\n]*%-%-twin\n[^\n]*\n> $',
+            screen)
         terminal:try("1 + 1", "\n2\n> ")
         terminal:send "40 + 3\b2\r"
         terminal:expect "\n42\n> "
@@ -138,6 +178,43 @@ describe("the prompt, in a terminal", function()
         terminal:send "\3"
         terminal:expect "interrupted\n> "
         terminal:try("2 + 3", "\n5\n> ")
+    end)
+
+    it("ends a call that is not answered on Ctrl-C, and goes on", function()
+        local server = raw.start()
+        finally(function() server:stop() end)
+        terminal:try(("u, n, t = %q, 1, 't'"):format(server:url "stall"), "\n> ")
+        terminal:try("stuck = mw.ooctopus{ url = u, account = n, token = t }", "\n> ")
+        terminal:send "stuck.contacts:get(1)\r"
+        local deadline = mw.now() + 20
+        while #server:log() == 0 do
+            assert(mw.now() < deadline, "the call did not arrive")
+        end
+        local began = mw.now()
+        terminal:send "\3"
+        terminal:expect "interrupted\n> "
+        assert.is_true(mw.now() - began < 5) -- a call may take 60 s
+        terminal:try("5 + 6", "\n11\n> ")
+        assert.equal(1, #server:log())
+    end)
+
+    it("lets tasks go on while a line is typed", function()
+        terminal:try("t = mw.spawn(function() mw.sleep(0.3) print 'tick' mw.sleep(0.3) return 7 end)", "\n> ")
+        terminal:send "1 + "
+        terminal:expect "1 + tick\n> 1 + "
+        terminal:send "41\r"
+        terminal:expect "\n42\n> "
+        terminal:try("t:wait()", "\n7\n> ")
+        terminal:send "mw.spawn(function() error 'lost' end) == nil\r"
+        terminal:expect "stdin:1: lost\n> "
+    end)
+
+    it("ends a task that computes on Ctrl-C, and leaves the others alone", function()
+        terminal:try("t = mw.spawn(function() mw.sleep(0.5) return 'kept' end)", "\n> ")
+        terminal:try("u = mw.spawn(function() print 'go' while true do pcall(print) end end)", "go\n")
+        terminal:send "\3"
+        terminal:expect "interrupted\n> "
+        terminal:try("u:status(), t:wait()", '\n"failed"\n"kept"\n> ')
     end)
 
     it("leaves a line, and an entry, on Ctrl-C", function()

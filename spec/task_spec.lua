@@ -1,6 +1,7 @@
 -- Tasks: starting, waiting, cancelling, failing; all and map; what is left when they end.
 local core = require "moonwire.core"
 local mw = require "moonwire"
+local process = require "spec.support.process"
 local raw = require "spec.support.raw"
 
 describe("a task", function()
@@ -312,6 +313,12 @@ describe("mw.map", function()
         assert.same({ n = 0 }, mw.map({}, print))
     end)
 
+    it("takes a list with holes that says its length, as mw.all and table.pack give it", function()
+        local function same(item) return item end
+        assert.same({ n = 3, [2] = "b" }, mw.map(table.pack(nil, "b", nil), same))
+        assert.same({ n = 0 }, mw.map(mw.all {}, same))
+    end)
+
     it("stops at the first failure and starts nothing more", function()
         local started = 0
         local ok, failure = pcall(mw.map, { 1, 2, 3, 4, 5, 6 }, function(item)
@@ -334,6 +341,72 @@ describe("mw.map", function()
             assert.is_false(ok)
             assert.is_true(mw.is_error(failure, "invalid"))
         end
+        for _, case in ipairs {
+            { "map: expected a table of options, as { concurrency = 8 }, got a number", mw.map, {}, print, 4 },
+            { "map: expected a list, got a table with the keys meta, payload", mw.map,
+                { meta = {}, payload = { 1 } }, print },
+            { "map: expected a list, got a table with the key 2", mw.map, { [2] = 1 }, print },
+            { "map: expected a list, got nil", mw.map, nil, print },
+            { "map: expected a function, got nil", mw.map, {} },
+            { "all: expected a list of functions or tasks, got a table with the keys a, b, c, d, e, ...", mw.all,
+                { a = 1, b = 1, c = 1, d = 1, e = 1, f = 1 } },
+            { "all: item 1 must be a function or a task, got nil", mw.all, { n = 2 } },
+        } do
+            local ok, failure = pcall(case[2], case[3], case[4], case[5])
+            assert.is_false(ok)
+            assert.equal(case[1], failure.message)
+        end
+    end)
+end)
+
+describe("Ctrl-C in plain Lua", function()
+    local build = os.getenv "MOONWIRE_BUILD" or "."
+    local folder, server
+
+    setup(function()
+        folder = process.folder()
+        server = raw.start()
+    end)
+
+    teardown(function()
+        process.remove(folder)
+        server:stop()
+    end)
+
+    local cases = {
+        ["a sleep"] = "mw.sleep(60)",
+        ["a call"] = "mw.ooctopus{ url = '%s', account = 1, token = 't' }.contacts:get(1)",
+        ["a wait for a task"] = "mw.spawn(mw.sleep, 60):wait()",
+        ["a wait in a coroutine"] = "coroutine.wrap(function() pcall(mw.sleep, 60) end)() while true do end",
+    }
+    -- The interpreter of the sanitized build has no handler of its own.
+    for name, code in pairs(build:find "sanitize" and {} or cases) do
+        it("ends " .. name .. " at once", function()
+            local source = "local mw = require 'moonwire' print 'ready' io.stdout:flush() "
+                .. code:gsub("%%s", server:url "stall")
+            local errors = folder .. "/errors"
+            local program = process.start({ "lua5.4", process.write(folder .. "/script.lua", source) }, {
+                ready = "^ready$",
+                errors = errors,
+                keep_preload = true,
+                env = { LUA_PATH = "lua/?.lua;lua/?/init.lua;;", LUA_CPATH = build .. "/lib/?.so;;" },
+            })
+            mw.sleep(0.1)
+            local before = mw.now()
+            program:signal "INT"
+            assert.equal(1, program:wait())
+            assert.is_true(mw.now() - before < 5)
+            assert.matches("interrupted!", process.read(errors), 1, true)
+        end)
+    end
+
+    it("leaves the hooks of others alone", function()
+        local count = 0
+        debug.sethook(function() count = count + 1 end, "c")
+        local ok = pcall(mw.sleep, 0.3)
+        debug.sethook()
+        assert.is_true(ok)
+        assert.is_true(count > 0)
     end)
 end)
 

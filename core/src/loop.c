@@ -117,7 +117,8 @@ int mw_loop_fd(const mw_loop *loop)
 
 int mw_loop_timeout(const mw_loop *loop)
 {
-    return uv_backend_timeout(&loop->uv);
+    /* libuv says 0 for a loop that has nothing left: "don't wait", where a host means "wait for others". */
+    return uv_loop_alive(&loop->uv) ? uv_backend_timeout(&loop->uv) : -1;
 }
 
 int64_t mw_loop_now(const mw_loop *loop)

@@ -2,19 +2,20 @@
 ---
 --- What a list is, where it sits in the answer and how to page comes from the operation's row. The platforms promise
 --- no "has more" field, so a short or an empty page ends a list, and so does a page that brings nothing new (a server
---- that ignores the page parameter would answer for ever).
+--- that ignores the page parameter would answer for ever). A short page is no end while the answer counts more items
+--- than came so far: then the server's pages are smaller than the documented ones.
 local core = require "moonwire.core"
 
 core.own()
 
---- The list in an answer: at "data.payload", or the answer itself for "".
+--- The list in an answer: at "data.payload", or the answer itself for "". The second result is the table around it.
 local function find_items(answer, info)
-    local list = answer
+    local list, around = answer, nil
     for key in info.at:gmatch "[^.]+" do
-        list = type(list) == "table" and list[key] or nil
+        list, around = type(list) == "table" and list[key] or nil, list
     end
     if type(list) == "table" and (next(list) == nil or list[1] ~= nil) then
-        return list
+        return list, around
     end
     error(core.error {
         kind = "decode",
@@ -23,6 +24,22 @@ local function find_items(answer, info)
         body = answer,
         sent = "yes",
     }, 0)
+end
+
+--- How many items the list has in all, as the answer counts them in `meta` beside it, or 0. A count that a parameter
+--- names is the list's own (assignee_type = "unassigned": unassigned_count). Else the count may be of more than the
+--- parameters let through: that costs an empty page, no more.
+local function total_of(around, params)
+    local meta = type(around) == "table" and around.meta
+    if type(meta) ~= "table" then
+        return 0
+    end
+    local total
+    for _, value in pairs(params) do
+        local own = type(value) == "string" and tonumber(meta[value .. "_count"])
+        total = own and math.min(own, total or own) or total
+    end
+    return total or math.max(tonumber(meta.count) or 0, tonumber(meta.all_count) or 0)
 end
 
 --- What tells items apart, or nil for items without an id.
@@ -74,10 +91,11 @@ local function reverse(list)
     end
 end
 
---- Sets the parameters of the next page, or ends the list.
-local function advance(state, list, new)
+--- Sets the parameters of the next page, or ends the list. `total`: the items that the answer counts.
+local function advance(state, list, new, total)
     local info = state.info
-    local short = info.page_size and #list < info.page_size
+    state.count = state.count + #new
+    local short = info.page_size and #list < info.page_size and total <= state.count
     if not info.page_by or #new == 0 or short then
         state.over = true
     elseif info.page_by == "page" then
@@ -95,9 +113,12 @@ local function fetch(state)
     if answer == nil then
         error(failure, 0) -- a safe view returns its errors; an iterator can only raise them
     end
-    local list = answer == true and {} or find_items(answer, state.info)
+    local list, around = {}, nil
+    if answer ~= true then
+        list, around = find_items(answer, state.info)
+    end
     local new = fresh(list, state)
-    advance(state, list, new)
+    advance(state, list, new, total_of(around, state.params))
     if state.info.page_by == "before" then
         reverse(new) -- a page is in ascending order; the pages go back in time
     end
@@ -113,10 +134,14 @@ local function copy(params)
 end
 
 --- Iterates over every item of a list: `for contact in desk.contacts:each{ sort = "name" } do`. The first argument
---- may name another method that lists, then come the path parameters, the parameters and the options as for a call.
---- Items come once each; of lists that page back in time (messages) the newest comes first. Raises what a failing
---- page raises, after what came before it.
----@param module table
+--- may name another method that lists ("search"), then come the path parameters, the parameters and the options as for
+--- a call; without a name the module's `list` is meant. `page` among the parameters is the page to start with.
+--- A page is fetched when its first item is asked for, so leaving the loop early saves the rest. Items come once each;
+--- of lists that page back in time (messages) the newest comes first.
+---
+--- Raises an error of kind "invalid" at once where the module or the method lists nothing, or changes something; on
+--- the way whatever a page raises, after the items that came before it, on a safe view too.
+---@param module moonwire.module
 ---@param ... any [method,] path parameters..., parameters, options
 ---@return fun(): any iterator
 local function each(module, ...)
@@ -145,6 +170,7 @@ local function each(module, ...)
         args = args,
         call = function(...) return method(module, ...) end,
         seen = {},
+        count = 0, -- of items that came
         items = {},
         index = 0,
         over = false,

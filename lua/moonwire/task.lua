@@ -3,12 +3,19 @@ local core = require "moonwire.core"
 
 core.own()
 
+--- A function that runs beside others; `mw.spawn` makes one.
 ---@class moonwire.task
----@field wait fun(self): ... results of the task's function; raises its error. Any number of tasks may wait.
----@field cancel fun(self): boolean ends the task's wait with an error of kind "cancelled"; false when it has ended
+--- Waits until the task has ended; gives the results of its function or raises its error. Any number of tasks may wait
+--- for one. A task that waits for itself is an error of kind "invalid".
+---@field wait fun(self): ...
+--- Asks it to end: its wait, or its next one, raises an error of kind "cancelled" inside of it, so that it may clean
+--- up. Returns at once; false when it has ended already.
+---@field cancel fun(self): boolean
 ---@field status fun(self): "running"|"done"|"failed"|"cancelled"
 
 local M = {}
+
+local CONCURRENCY <const> = 8 -- of map, unless the call says otherwise
 
 --- Cancels what still runs of `tasks` when the variable that holds the result goes out of scope.
 local function guard(tasks)
@@ -42,22 +49,42 @@ local function invalid(operation, message)
     error(core.error { kind = "invalid", operation = operation, message = operation .. ": " .. message }, 0)
 end
 
+local NAMED <const> = 5 -- keys that a message names
+
+--- The length of a list, which may have holes when it says its length in `n`, as `table.pack` and the results of `all`
+--- and `map` do. A table with other keys is refused: to go over it would silently do nothing.
+local function length_of(list, operation, expected)
+    if type(list) ~= "table" then
+        invalid(operation, ("expected %s, got %s"):format(expected, core.got(list)))
+    elseif math.type(list.n) == "integer" and list.n >= 0 then
+        return list.n
+    elseif next(list) ~= nil and list[1] == nil then
+        local names = {}
+        for key in pairs(list) do
+            names[#names + 1] = tostring(key)
+        end
+        table.sort(names)
+        local more = #names > NAMED and "..." or nil
+        invalid(operation, ("expected %s, got a table with the key%s %s"):format(expected, #names == 1 and "" or "s",
+            table.concat(names, ", ", 1, math.min(#names, NAMED)) .. (more and ", " .. more or "")))
+    end
+    return #list
+end
+
 --- Runs functions (or waits for tasks) concurrently and returns the first result of each, in order.
 --- The first failure cancels the rest and is raised.
 ---@param list (fun(): any | moonwire.task)[]
----@return table results with their number in `n`, since a result may be nil
+---@return { n: integer, [integer]: any } results with their number in `n`, since a result may be nil
 function M.all(list)
-    if type(list) ~= "table" then
-        invalid("all", "expected a list of functions or tasks, got a " .. type(list))
-    end
-    for i = 1, #list do
+    local count = length_of(list, "all", "a list of functions or tasks")
+    for i = 1, count do
         if type(list[i]) ~= "function" and not core.is_task(list[i]) then
-            invalid("all", ("item %d must be a function or a task, got a %s"):format(i, type(list[i])))
+            invalid("all", ("item %d must be a function or a task, got %s"):format(i, core.got(list[i])))
         end
     end
     local tasks = {}
     local cleanup <close> = guard(tasks) -- luacheck: ignore
-    for i = 1, #list do
+    for i = 1, count do
         tasks[i] = type(list[i]) == "function" and core.spawn(list[i]) or list[i]
     end
     join(tasks)
@@ -68,28 +95,39 @@ function M.all(list)
     return results
 end
 
+--- How many at a time, from the options of `map`.
+local function read_concurrency(options)
+    if options == nil then
+        return CONCURRENCY
+    elseif type(options) ~= "table" then
+        invalid("map", "expected a table of options, as { concurrency = 8 }, got " .. core.got(options))
+    end
+    for name in pairs(options) do
+        if name ~= "concurrency" then
+            invalid("map", ("unknown option '%s'; there is concurrency"):format(tostring(name)))
+        end
+    end
+    local concurrency = options.concurrency
+    if concurrency == nil then
+        return CONCURRENCY
+    elseif math.type(concurrency) ~= "integer" or concurrency < 1 then
+        invalid("map", "option 'concurrency' must be an integer above 0")
+    end
+    return concurrency
+end
+
 --- Calls `f(item, index)` for every item, up to `concurrency` at a time, and returns the first results in the order
 --- of the list. The first failure cancels the rest and is raised.
 ---@param list any[]
 ---@param f fun(item: any, index: integer): any
 ---@param options? { concurrency?: integer } default 8
----@return table results with their number in `n`
+---@return { n: integer, [integer]: any } results with their number in `n`, since a result may be nil
 function M.map(list, f, options)
-    if type(list) ~= "table" then
-        invalid("map", "expected a list, got a " .. type(list))
-    elseif type(f) ~= "function" then
-        invalid("map", "expected a function, got a " .. type(f))
+    local count, index = length_of(list, "map", "a list"), 0
+    if type(f) ~= "function" then
+        invalid("map", "expected a function, got " .. core.got(f))
     end
-    for name in pairs(options or {}) do
-        if name ~= "concurrency" then
-            invalid("map", ("unknown option '%s'; there is concurrency"):format(name))
-        end
-    end
-    local concurrency = options and options.concurrency or 8
-    if math.type(concurrency) ~= "integer" or concurrency < 1 then
-        invalid("map", "option 'concurrency' must be an integer above 0")
-    end
-    local count, index = #list, 0
+    local concurrency = read_concurrency(options)
     local results = { n = count }
     local function work()
         while index < count do

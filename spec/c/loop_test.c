@@ -84,6 +84,20 @@ static void *wake_from_elsewhere(void *loop)
     return NULL;
 }
 
+TEST(an_idle_loop_lets_its_host_wait)
+{
+    mw_loop *loop;
+    mw_timer *timer;
+    int fired = 0;
+    mw_loop_new(&loop);
+    CHECK_INT(mw_loop_timeout(loop), -1);
+    mw_timer_start(loop, 0, count, &fired, &timer);
+    CHECK_INT(mw_loop_timeout(loop), 0);
+    while (mw_loop_run(loop, true)) {}
+    CHECK_INT(mw_loop_timeout(loop), -1);
+    mw_loop_free(loop);
+}
+
 TEST(another_thread_ends_a_wait)
 {
     mw_loop *loop;

@@ -45,7 +45,7 @@ local WORDING = {
 }
 
 local function not_served(row)
-    errors.raise(501, ("%s.%s is not served by the twin yet"):format(row.module, row.method))
+    errors.raise(501, ("%s:%s is not served by the twin yet"):format(row.module, row.method))
 end
 
 local function build_router()
