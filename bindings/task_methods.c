@@ -240,10 +240,11 @@ static int l_is_task(lua_State *L)
     return 1;
 }
 
-/* core.live() -> tasks and calls that live, for tests. [-0, +1, -] */
+/* core.live() -> tasks and calls, and what the loop holds (timers, servers, requests), for tests. [-0, +1, -] */
 static int l_live(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)mw_lua_live(mw__lua_ctx(L)));
+    mw_lua *ctx = mw__lua_ctx(L);
+    lua_pushinteger(L, (lua_Integer)mw_lua_live(ctx) + (lua_Integer)mw_loop_live(ctx->loop));
     return 1;
 }
 

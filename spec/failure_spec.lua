@@ -234,6 +234,19 @@ describe("failures", function()
             assert.same({ "GET 1.2", "GET 2.1" }, rest())
         end)
 
+        it("gets nothing again from a call without retries", function()
+            local options = { retries = 0 }
+            local err = failing("network", function()
+                reused().contacts:get(5, nil, options)
+            end)
+            assert.equal(1, err.attempts)
+            assert.same({ "GET 1.2" }, rest())
+            failing("ambiguous", function()
+                reused().contacts:delete(5, nil, options)
+            end)
+            assert.same({ "DELETE 1.2" }, rest())
+        end)
+
         it("never gets a POST or PATCH again", function()
             for _, verb in ipairs { "POST", "PATCH" } do
                 local err = failing("ambiguous", writes[verb], reused())

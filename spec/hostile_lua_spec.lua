@@ -43,7 +43,7 @@ describe("a finalizer", function()
 
     local function survives(source)
         local url = ("http://127.0.0.1:%d"):format(server.port)
-        local output, errors, code = calls.child(prelude .. source .. " print(core.live())", nil, { url })
+        local output, errors, code = calls.child(prelude .. "do " .. source .. " end print(core.live())", nil, { url })
         assert.equal("0\n", output .. errors)
         assert.equal(0, code)
     end

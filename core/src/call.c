@@ -43,7 +43,8 @@ static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
     (void)port;
     (void)local_port;
     mw__call *call = ((mw__wire *)ud)->call;
-    if (call->hop_sends > 0 && !mw__request_idempotent(call->request)) {
+    bool again = mw__request_idempotent(call->request) && !call->request->options.send_once;
+    if (call->hop_sends > 0 && !again) {
         call->sent_twice = true;
         return CURL_PREREQFUNC_ABORT;
     }

@@ -10,7 +10,8 @@
 static bool is_call_option(const char *name)
 {
     static const char *const names[] = {"timeout",  "connect_timeout", "stall_timeout",
-                                        "max_body", "account_id",      "unchecked"};
+                                        "max_body", "account_id",      "unchecked",
+                                        "retries"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(names[i], name) == 0)
             return true;

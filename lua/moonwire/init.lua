@@ -72,11 +72,12 @@ local task = require "moonwire.task"
 --- The last argument of every call, after the table of parameters (`nil` or {} for no parameters). What is left out
 --- is as the client has it.
 ---@class moonwire.options
----@field timeout number? seconds for the whole call, waiting for its turn included
+---@field timeout number? seconds for the whole call once it has its turn
 ---@field connect_timeout number? seconds until connected
 ---@field stall_timeout number? seconds without a byte from the server; without it a longer `timeout` counts here, too
 ---@field max_body integer? bytes of the answer, decompressed
 ---@field account_id integer|string|nil another account than the client's
+---@field retries integer? 0: never send it again, not even a GET whose kept connection died; no other value so far
 ---@field unchecked boolean? sends body fields of any type and name; path and query are checked all the same
 
 --- What `mw.ooctopus`, `mw.chatwoot` and `mw.circuit` take.

@@ -22,6 +22,7 @@ typedef struct mw_call_options {
     uint32_t stall_timeout_ms;   /* no byte for so long */
     uint64_t max_body;           /* bytes of the answer */
     const char *account; /* another account than the client's; borrowed until mw_request_new returns */
+    bool send_once; /* don't send again what is idempotent when a kept connection dies unanswered */
     bool unchecked; /* skip the checks of body fields; path and query are checked all the same */
 } mw_call_options;
 
