@@ -83,38 +83,75 @@ static void settle(mw_lua *ctx)
         mw_loop_run(ctx->loop, false);
 }
 
-int mw_lua_run(lua_State *L, mw_lua *ctx, int nargs, int nresults)
+/* Calls with the message handler at `*base`, where it stays; a failure leaves value and trace at the top.
+ * [-(nargs + 1), +1 + nresults or +3, -] */
+static int call_traced(lua_State *L, mw_lua *ctx, int nargs, int nresults, int *base)
 {
-    int base = lua_gettop(L) - nargs;
+    *base = lua_gettop(L) - nargs;
     lua_pushboolean(L, false);
     mw__lua_slot_set(L, ctx, MW__TRACE);
     lua_pushcfunction(L, l_traced);
-    lua_insert(L, base);
-    int status = lua_pcall(L, nargs, nresults, base);
-    if (status == LUA_OK) {
-        lua_pushcfunction(L, l_drive_all);
-        status = lua_pcall(L, 0, 0, base);
-    }
-    if (status != LUA_OK) {
+    lua_insert(L, *base);
+    int status = lua_pcall(L, nargs, nresults, *base);
+    if (status != LUA_OK)
         push_trace(L, ctx);
-    } else {
-        int top = lua_gettop(L);
-        lua_pushcfunction(L, l_failure);
-        if (lua_pcall(L, 0, LUA_MULTRET, 0) != LUA_OK)
-            push_trace(L, ctx);
-        if (lua_gettop(L) > top)
-            status = LUA_ERRRUN;
-    }
-    if (status != LUA_OK) {
-        lua_rotate(L, base, 2); /* error value and traceback go to the bottom */
-        lua_settop(L, base + 1);
-        mw__lua_task_kill_all(L, ctx);
-    } else {
+    return status;
+}
+
+/* Takes the handler away; of a failure only value and trace stay. */
+static void leave_results(lua_State *L, int base, int status)
+{
+    if (status == LUA_OK) {
         lua_remove(L, base);
+        return;
     }
-    settle(ctx);
+    lua_rotate(L, base, 2);
+    lua_settop(L, base + 1);
+}
+
+/* The interrupt, if there was one, is over. [-0, +0, -] */
+static void calm(mw_lua *ctx)
+{
     ctx->interrupted = 0;
     lua_sethook(ctx->main, NULL, 0, 0);
+}
+
+/* Runs until every task has ended. LUA_OK, or a failure with value and trace at the top. [-0, +0 or +2, -] */
+static int finish_tasks(lua_State *L, mw_lua *ctx, int base)
+{
+    int top = lua_gettop(L);
+    lua_pushcfunction(L, l_drive_all);
+    int status = lua_pcall(L, 0, 0, base);
+    if (status != LUA_OK) {
+        push_trace(L, ctx);
+        return status;
+    }
+    lua_pushcfunction(L, l_failure);
+    if (lua_pcall(L, 0, LUA_MULTRET, 0) != LUA_OK)
+        push_trace(L, ctx);
+    return lua_gettop(L) > top ? LUA_ERRRUN : LUA_OK;
+}
+
+int mw_lua_run(lua_State *L, mw_lua *ctx, int nargs, int nresults)
+{
+    int base;
+    int status = call_traced(L, ctx, nargs, nresults, &base);
+    if (status == LUA_OK)
+        status = finish_tasks(L, ctx, base);
+    leave_results(L, base, status);
+    if (status != LUA_OK)
+        mw__lua_task_kill_all(L, ctx);
+    settle(ctx);
+    calm(ctx);
+    return status;
+}
+
+int mw_lua_call(lua_State *L, mw_lua *ctx, int nargs, int nresults)
+{
+    int base;
+    int status = call_traced(L, ctx, nargs, nresults, &base);
+    leave_results(L, base, status);
+    calm(ctx);
     return status;
 }
 
@@ -132,32 +169,6 @@ const char *mw__lua_error_text(lua_State *L, int index)
         lua_pop(L, 1);
     }
     return luaL_tolstring(L, index, NULL);
-}
-
-/* The end of a call that left tasks alone. [-0, +0, -] */
-static void calm(mw_lua *ctx)
-{
-    ctx->interrupted = 0;
-    lua_sethook(ctx->main, NULL, 0, 0);
-}
-
-int mw_lua_call(lua_State *L, mw_lua *ctx, int nargs, int nresults)
-{
-    int base = lua_gettop(L) - nargs;
-    lua_pushboolean(L, false);
-    mw__lua_slot_set(L, ctx, MW__TRACE);
-    lua_pushcfunction(L, l_traced);
-    lua_insert(L, base);
-    int status = lua_pcall(L, nargs, nresults, base);
-    if (status != LUA_OK) {
-        push_trace(L, ctx);
-        lua_rotate(L, base, 2);
-        lua_settop(L, base + 1);
-    } else {
-        lua_remove(L, base);
-    }
-    calm(ctx);
-    return status;
 }
 
 bool mw_lua_ready(const mw_lua *ctx)
