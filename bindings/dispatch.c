@@ -113,6 +113,26 @@ int l_module_call(lua_State *L)
     return mw__lua_call_submit(L, ctx, module->client, index, rc, &error, what);
 }
 
+/* The name that is closest to an unknown one, of the same form: "module:method", or id and alias. [-0, +n, memory] */
+static const char *closest_operation(lua_State *L, mw_service service, const char *name, bool method)
+{
+    size_t count = 0;
+    const mw_operation *const *rows = mw_operations(service, &count);
+    const char **names = lua_newuserdatauv(L, (2 * count + 1) * sizeof *names, 0);
+    luaL_checkstack(L, (int)count + LUA_MINSTACK, NULL);
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (method) {
+            names[used++] = lua_pushfstring(L, "%s:%s", rows[i]->module, rows[i]->method);
+        } else {
+            names[used++] = rows[i]->id;
+            names[used++] = rows[i]->alias;
+        }
+    }
+    names[used] = NULL;
+    return mw_closest(name, names);
+}
+
 /* The row of "contactDetails", "contact_details" or "contacts:get". [-0, +0, raises] */
 static const mw_operation *find_row(lua_State *L, mw_lua *ctx, mw_service service, const char *name)
 {
@@ -125,15 +145,7 @@ static const mw_operation *find_row(lua_State *L, mw_lua *ctx, mw_service servic
     }
     if (row)
         return row;
-    size_t count = 0;
-    const mw_operation *const *rows = mw_operations(service, &count);
-    const char **names = lua_newuserdatauv(L, (2 * count + 1) * sizeof *names, 0);
-    for (size_t i = 0; i < count; i++) {
-        names[2 * i] = rows[i]->id;
-        names[2 * i + 1] = rows[i]->alias;
-    }
-    names[2 * count] = NULL;
-    const char *near = mw_closest(name, names);
+    const char *near = closest_operation(L, service, name, colon != NULL);
     if (near)
         mw__lua_raise(L, ctx, MW_INVALID, "call",
                       "call: unknown operation '%s' (did you mean '%s'?)", name, near);
@@ -189,6 +201,9 @@ int l_client_call(lua_State *L)
         return mw__lua_raise(L, ctx, MW_INVALID, "call",
                              "call: the first argument is the id of an operation, got %s",
                              mw__lua_got(L, top < 2 ? lua_gettop(L) + 1 : 2));
+    if (strlen(lua_tostring(L, 2)) != lua_rawlen(L, 2))
+        return mw__lua_raise(L, ctx, MW_INVALID, "call",
+                             "call: the id of an operation holds a NUL byte");
     const mw_operation *row = find_row(L, ctx, client->service, lua_tostring(L, 2));
     char what[MAX_NAME];
     snprintf(what, sizeof what, "%s:%s", row->module, row->method);

@@ -49,23 +49,6 @@ static void forget(repl *self)
     self->length = 0;
 }
 
-/* Compiles the entry: as an expression, then as statements. [-0, +1 (the function, or a message),
- * -] */
-static int compile(repl *self)
-{
-    lua_State *L = self->L;
-    char *expression = NULL;
-    int length = asprintf(&expression, "return %s", self->entry);
-    if (length > 0) {
-        int status = luaL_loadbufferx(L, expression, strlen(expression), CHUNK, "t");
-        free(expression);
-        if (status == LUA_OK)
-            return status;
-        lua_pop(L, 1);
-    }
-    return luaL_loadbufferx(L, self->entry, self->length, CHUNK, "t");
-}
-
 /* Whether more lines would help: the message on the top says that the text ended too early. [-0,
  * +0, -] */
 static bool incomplete(lua_State *L, int status)
@@ -76,6 +59,26 @@ static bool incomplete(lua_State *L, int status)
     size_t length;
     const char *text = lua_tolstring(L, -1, &length);
     return length >= sizeof mark - 1 && strcmp(text + length - (sizeof mark - 1), mark) == 0;
+}
+
+/* Compiles the entry: as an expression, then as statements. [-0, +1 (the function, or a message),
+ * -] */
+static int compile(repl *self)
+{
+    lua_State *L = self->L;
+    static const char prefix[] = "return ";
+    size_t before = sizeof prefix - 1;
+    char *expression = malloc(before + self->length);
+    if (expression) {
+        memcpy(expression, prefix, before);
+        memcpy(expression + before, self->entry, self->length);
+        int status = luaL_loadbufferx(L, expression, before + self->length, CHUNK, "t");
+        free(expression);
+        if (status == LUA_OK || incomplete(L, status))
+            return status;
+        lua_pop(L, 1);
+    }
+    return luaL_loadbufferx(L, self->entry, self->length, CHUNK, "t");
 }
 
 /* A traceback is of use only where code other than the entry itself was involved. */
@@ -226,9 +229,12 @@ static void drain(repl *self)
         return;
     while (mw_lua_live(host->lua) > 0 && !self->interrupted) {
         turn(self);
-        if (mw_lua_live(host->lua) == 0 ||
-            (!mw_lua_ready(host->lua) && !mw_loop_run(host->loop, true)))
+        if (mw_lua_live(host->lua) == 0)
             return;
+        if (!mw_lua_ready(host->lua) && !mw_loop_run(host->loop, true)) {
+            print_error(self, "nothing is left that could end the tasks that still wait");
+            return;
+        }
     }
 }
 

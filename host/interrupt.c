@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "exit_codes.h"
+#include "line.h"
 
 enum { GRACE_US = 120000, FLUSH_US = 40000 };
 
@@ -36,6 +37,7 @@ static void arm(suseconds_t microseconds)
 static void leave(void)
 {
     static const char message[] = "moonwire: interrupted\n";
+    mw__line_restore();
     if (leaving)
         _exit(MW_EXIT_INTERRUPTED);
     leaving = 1;

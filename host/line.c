@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,16 @@ static char *find_history(void)
         return NULL;
     close(file);
     return strdup(path);
+}
+
+/* The terminal as it was found: a process that ends while a line is edited has to give it back. */
+static struct termios usual;
+static volatile sig_atomic_t have_usual;
+
+void mw__line_restore(void)
+{
+    if (have_usual)
+        tcsetattr(STDIN_FILENO, TCSANOW, &usual);
 }
 
 static char *prompt_of(EditLine *editor)
@@ -148,8 +159,11 @@ mw__line *mw__line_new(void)
     if (!line)
         return NULL;
     line->interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    if (line->interactive)
+    if (line->interactive) {
+        have_usual = tcgetattr(STDIN_FILENO, &usual) == 0;
+        atexit(mw__line_restore);
         open_editor(line);
+    }
     return line;
 }
 

@@ -42,4 +42,7 @@ void mw__line_remember(mw__line *line, const char *text);
 
 void mw__line_free(mw__line *line); /* NULL is fine */
 
+/* Gives the terminal back as it was found; nothing before mw__line_new. Also at exit. Async-signal-safe. */
+void mw__line_restore(void);
+
 #endif

@@ -87,8 +87,13 @@ describe("arguments", function()
             function() desk.platform.user:get(12) end },
         { "an unknown id of an operation", "call: unknown operation 'contactDetail' (did you mean 'contactDetails'?)",
             function() desk:call("contactDetail", { id = 1 }) end },
+        { "an unknown name of an operation", "call: unknown operation 'contacts:gett' (did you mean 'contacts:get'?)",
+            function() desk:call("contacts:gett", { id = 1 }) end },
+        { "an id with a NUL", "call: the id of an operation holds a NUL byte",
+            function() desk:call("contactDetails\0junk", { id = 1 }) end },
         { "a missing path parameter of a call by id", "contacts:get: missing path parameter 'id'",
             function() desk:call("contactDetails", {}) end },
+        { "a number of retries", "'retries' must be 0", function() desk.contacts:get(12, nil, { retries = 3 }) end },
         { "an unknown verb", "request: the verb must be", function() desk:request("get", "/x") end },
         { "a path that is no string", "request: the path must be", function() desk:request("GET", 12) end },
         { "an unknown member of a request", "GET /x: unknown field 'qeury'",
@@ -291,5 +296,16 @@ describe("mw.log", function()
             .. "warn: a\\nb\\r\\x1b[31m\\x00c\ttoken ************.\n"
             .. "debug: \n"
             .. "error: object\n", text)
+    end)
+
+    it("says of every option where it belongs when it stands among the parameters", function()
+        local _, refused = pcall(desk.contacts.get, desk.contacts, 1, nil, { zzzzzzzzzzzzz = 1 })
+        local count = 0
+        for name in tostring(refused):match "there are (.*)$":gmatch "[%w_]+" do
+            local _, err = pcall(desk.contacts.update, desk.contacts, 1, { [name] = 1 })
+            assert.matches(("'%s' is an option of the call"):format(name), tostring(err), 1, true)
+            count = count + 1
+        end
+        assert.is_true(count >= 7)
     end)
 end)

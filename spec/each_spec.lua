@@ -135,6 +135,17 @@ describe("each", function()
         assert.equal(2, #targets)
     end)
 
+    it("takes null for no id", function()
+        answer = function()
+            return '[{"id":null,"name":"a"},{"id":null,"name":"b"},{"id":3,"name":"c"}]'
+        end
+        local names = {}
+        for agent in desk.agents:each() do
+            names[#names + 1] = agent.name
+        end
+        assert.same({ "a", "b", "c" }, names)
+    end)
+
     it("fetches the next page only when it is asked for", function()
         answer = paged(15, 100)
         local next_item = desk.contacts:each()

@@ -70,6 +70,25 @@ describe("the prompt, piped", function()
         assert.matches("^lib:1: deep\nstack traceback:\n", errors)
     end)
 
+    it("goes on with an expression on the next line", function()
+        local output, errors, code = pipe "1 +\n2\nx =\n7\nx\n"
+        assert.equal("", errors)
+        assert.equal("3\n7\n", output)
+        assert.equal(0, code)
+    end)
+
+    it("takes an entry to its end, NUL or not", function()
+        local output = pipe '#"a\0b"\n'
+        assert.equal("3\n", output)
+    end)
+
+    it("fails when tasks are left that wait for each other", function()
+        local _, errors, code = pipe(
+            "a = mw.spawn(function() b:wait() end) b = mw.spawn(function() a:wait() end)\n")
+        assert.matches("nothing is left that could end", errors, 1, true)
+        assert.equal(1, code)
+    end)
+
     it("says so when the input ends within an entry", function()
         local output, errors, code = pipe "print(1\n"
         assert.equal("", output)
@@ -198,6 +217,26 @@ describe("the prompt, in a terminal", function()
         assert.equal(1, #server:log())
     end)
 
+    it("rests after Ctrl-C until somebody types", function()
+        terminal:try("mw.sleep(0.1)", "\n> ")
+        terminal:try("print 'go' while true do end", "\ngo\n")
+        terminal:send "\3"
+        terminal:expect "interrupted\n> "
+        terminal:try("pid = io.open('/proc/self/stat'):read 'n' print('pid ' .. pid)", "\npid ")
+        terminal:expect "\n> "
+        local pid = terminal:screen():match "\npid (%d+)"
+        local function ticks()
+            local fields = {}
+            for field in process.read("/proc/" .. pid .. "/stat"):match("^.*%) (.*)$"):gmatch "%S+" do
+                fields[#fields + 1] = field
+            end
+            return tonumber(fields[12]) + tonumber(fields[13]) -- user and system, in hundredths of a second
+        end
+        local before = ticks()
+        mw.sleep(1)
+        assert.is_true(ticks() - before < 20)
+    end)
+
     it("lets tasks go on while a line is typed", function()
         terminal:try("t = mw.spawn(function() mw.sleep(0.3) print 'tick' mw.sleep(0.3) return 7 end)", "\n> ")
         terminal:send "1 + "
@@ -264,5 +303,19 @@ describe("the history", function()
             assert.equal(0, terminal:finish())
         end
         process.remove(home)
+    end)
+end)
+
+describe("the terminal", function()
+    it("is given back as it was when the prompt ends in the middle of a line", function()
+        local home = process.folder()
+        finally(function() process.remove(home) end)
+        local terminal = host.terminal({ "repl" }, { HOME = home, XDG_STATE_HOME = home },
+            "stty -a | grep -oE -e '-?(icanon|echo)\\b' | tr '\\n' ' '; echo end")
+        terminal:expect "> "
+        terminal:send "mw.spawn(function() mw.sleep(0.2) os.exit(3) end)\rhalf a line"
+        terminal:expect "icanon echo end"
+        assert.equal(0, terminal:finish())
+        assert.no_match("-icanon", terminal:screen(), 1, true)
     end)
 end)

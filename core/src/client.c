@@ -110,6 +110,15 @@ static bool header_text(const char *text, bool spaces)
     return true;
 }
 
+/* Copies what must not show; mw_client_free wipes it. */
+static int take_secret(mw_client *client, char **to, const char *text)
+{
+    *to = strdup(text);
+    if (!*to || mw__loop_add_secret(client->loop, text) != MW_OK)
+        return MW_MEMORY;
+    return MW_OK;
+}
+
 static int take_token(mw_client *client, unsigned kind, const char *name, const char *text,
                       mw_error *error)
 {
@@ -120,10 +129,7 @@ static int take_token(mw_client *client, unsigned kind, const char *name, const 
     if (!header_text(text, false) || strlen(text) > MAX_TOKEN)
         return refuse(error, name,
                       "holds characters that no token has (spaces, line ends, controls)");
-    client->tokens[kind] = strdup(text);
-    if (!client->tokens[kind] || mw__loop_add_secret(client->loop, text) != MW_OK)
-        return MW_MEMORY;
-    return MW_OK;
+    return take_secret(client, &client->tokens[kind], text);
 }
 
 static int take_tokens(mw_client *client, const mw_client_options *options, mw_error *error)
@@ -152,7 +158,7 @@ static int take_text(char **to, const char *text)
     return *to ? MW_OK : MW_MEMORY;
 }
 
-/* The password of a proxy is a secret of the loop like a token, in both forms in which libcurl may show it. */
+/* The password of a proxy is a secret of the loop like a token. */
 static int keep_proxy_secret(mw_client *client, CURLU *url)
 {
     static const unsigned forms[] = {0, CURLU_URLDECODE};
@@ -160,7 +166,7 @@ static int keep_proxy_secret(mw_client *client, CURLU *url)
     for (size_t i = 0; i < 2 && rc == MW_OK; i++) {
         char *text = NULL;
         if (mw__curl->url_get(url, CURLUPART_PASSWORD, &text, forms[i]) == CURLUE_OK)
-            rc = mw__loop_add_secret(client->loop, text);
+            rc = take_secret(client, &client->proxy_secrets[i], text);
         mw__curl->free(text);
     }
     return rc;

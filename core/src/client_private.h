@@ -34,7 +34,8 @@ struct mw_client {
     char *tokens[MW_TOKEN_KINDS];
     char *user_agent;
     char *ca_file;
-    char *proxy; /* NULL: none */
+    char *proxy_secrets[2]; /* its password, in both forms in which libcurl may show it */
+    char *proxy;            /* NULL: none */
     bool proxy_from_env;
     bool insecure;
     bool upstream;

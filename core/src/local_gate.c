@@ -35,11 +35,6 @@ static void free_client_memory(mw_client *client)
         for (size_t c = 0; c < MW_CONTENT_TYPES; c++)
             mw__curl->slist_free_all(client->headers[k][c]);
     }
-    for (size_t k = 0; k < MW_TOKEN_KINDS; k++) {
-        if (client->tokens[k])
-            explicit_bzero(client->tokens[k], strlen(client->tokens[k]));
-        free(client->tokens[k]);
-    }
     free(client->url);
     free(client->origin);
     free(client->prefix);
@@ -282,16 +277,27 @@ void mw_client_close(mw_client *client)
         end_later(call, MW_CANCELLED);
 }
 
+static void drop_secret(mw_loop *loop, char **secret)
+{
+    if (!*secret)
+        return;
+    if (loop)
+        mw__loop_drop_secret(loop, *secret);
+    explicit_bzero(*secret, strlen(*secret));
+    free(*secret);
+    *secret = NULL;
+}
+
 void mw_client_free(mw_client *client)
 {
     if (!client)
         return;
     mw_client_close(client);
     mw__loop_off_close(&client->closer);
-    for (size_t k = 0; k < MW_TOKEN_KINDS && client->loop; k++) {
-        if (client->tokens[k])
-            mw__loop_drop_secret(client->loop, client->tokens[k]);
-    }
+    for (size_t k = 0; k < MW_TOKEN_KINDS; k++)
+        drop_secret(client->loop, &client->tokens[k]);
+    for (size_t k = 0; k < 2; k++)
+        drop_secret(client->loop, &client->proxy_secrets[k]);
     client->freed = true;
     if (!client->calls)
         free_client_memory(client);

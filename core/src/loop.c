@@ -102,7 +102,13 @@ void mw_loop_free(mw_loop *loop)
 
 bool mw_loop_run(mw_loop *loop, bool wait)
 {
-    return uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
+    if (uv_loop_alive(&loop->uv))
+        return uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
+    /* libuv looks at nothing when nothing is alive, and a wake-up would keep mw_loop_fd readable for ever. */
+    uv_ref((uv_handle_t *)&loop->wake);
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    uv_unref((uv_handle_t *)&loop->wake);
+    return uv_loop_alive(&loop->uv) != 0;
 }
 
 void mw_loop_wake(mw_loop *loop)

@@ -219,11 +219,6 @@ int mw__request_target(const mw_request *request, const char *account, bool upst
     return buf->status;
 }
 
-const mw_operation *mw_request_operation(const mw_request *request)
-{
-    return request->operation;
-}
-
 const char *mw_request_name(const mw_request *request)
 {
     return request->name;

@@ -45,7 +45,7 @@ end
 --- What tells items apart, or nil for items without an id.
 local function id_of(item)
     if type(item) == "table" then
-        return item.id
+        return item.id ~= core.null and item.id or nil
     end
 end
 

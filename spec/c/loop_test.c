@@ -1,4 +1,5 @@
 /* loop_test.c: timers, posts and the end of a loop. */
+#include <poll.h>
 #include <pthread.h>
 
 #include "loop_private.h"
@@ -95,6 +96,19 @@ TEST(an_idle_loop_lets_its_host_wait)
     CHECK_INT(mw_loop_timeout(loop), 0);
     while (mw_loop_run(loop, true)) {}
     CHECK_INT(mw_loop_timeout(loop), -1);
+    mw_loop_free(loop);
+}
+
+TEST(a_wake_up_of_an_idle_loop_is_heard_once)
+{
+    mw_loop *loop;
+    mw_loop_new(&loop);
+    mw_loop_run(loop, false);
+    struct pollfd readable = {.fd = mw_loop_fd(loop), .events = POLLIN};
+    mw_loop_wake(loop);
+    CHECK_INT(poll(&readable, 1, 1000), 1);
+    CHECK(!mw_loop_run(loop, false));
+    CHECK_INT(poll(&readable, 1, 0), 0);
     mw_loop_free(loop);
 }
 

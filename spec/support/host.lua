@@ -78,8 +78,9 @@ terminal.__index = terminal
 --- fifo into it, and what appears in it to a file.
 ---@param arguments string[]
 ---@param env? table<string, string|false>
+---@param after? string a command of the shell that runs in the terminal when `moonwire` has ended
 ---@return spec.terminal
-function host.terminal(arguments, env)
+function host.terminal(arguments, env, after)
     local folder = process.folder()
     local words = {}
     for index, word in ipairs { host.binary, table.unpack(arguments) } do
@@ -92,8 +93,10 @@ function host.terminal(arguments, env)
         lines[#lines + 1] = value and ("export %s=%s;"):format(name, process.quote(value)) or "unset " .. name .. ";"
     end
     assert(os.execute("mkfifo " .. process.quote(folder .. "/in")))
-    lines[#lines + 1] = ("exec script -qefc %s %s <%s/in >/dev/null 2>&1"):format(
-        process.quote("exec " .. table.concat(words, " ")), folder .. "/screen", folder)
+    local command = table.concat(words, " ")
+    command = after and command .. "; " .. after or "exec " .. command
+    lines[#lines + 1] = ("exec timeout --foreground 120 script -qefc %s %s <%s/in >/dev/null 2>&1"):format(
+        process.quote(command), folder .. "/screen", folder)
     local program = assert(io.popen(table.concat(lines, " "), "r"))
     local input = assert(io.open(folder .. "/in", "wb"))
     input:setvbuf "no"

@@ -49,9 +49,7 @@ int mw_request_new(const mw_operation *operation, const mw_value *path, size_t p
 int mw_request_raw(mw_service service, mw_verb verb, const char *path, const mw_value *params,
                    const mw_call_options *options, mw_request **request, mw_error *error);
 
-/* The row (NULL for a raw request) and a name for messages: "contacts:get" or "GET /api/v1/labels".
- * Borrowed from the request. */
-const mw_operation *mw_request_operation(const mw_request *request);
+/* A name for messages: "contacts:get" or "GET /api/v1/labels". Borrowed from the request. */
 const char *mw_request_name(const mw_request *request);
 
 /* Something worth telling the user about a request that is sent all the same (an event filter that
