@@ -20,7 +20,7 @@ local RULES = {
     { label = "urgent", words = { "urgent", "dringend", "至急" } },
 }
 local FALLBACK = { label = "question", team = "sales" }
-local LINE = "%-6s  %-10s  %s: %s" -- what people wrote comes last, where it does not matter how wide it is
+local LINE = "%-6s  %s  %-16s  %s"
 local HOOK = { url = "https://hooks.nimbus-bikes.example/new-conversation", filter = { "CONVERSATION.CREATE" } }
 
 local desk, circuit, started = mw.connect "ooctopus", mw.connect "circuit", mw.now()
@@ -49,24 +49,26 @@ end
 local function merge(labels, more)
     local text = " " .. table.concat(labels, " ") .. " "
     for _, label in ipairs(more) do
-        if not text:find(" " .. label .. " ", 1, true) then
-            labels[#labels + 1] = label
-        end
+        if not text:find(" " .. label .. " ", 1, true) then labels[#labels + 1] = label end
     end
     return labels
 end
 
-local team_ids = {}
-for _, team in ipairs(desk.teams:list()) do
-    team_ids[team.name] = team.id
+-- Fills up with spaces to `width` columns of a terminal, where characters from U+2E80 on take two.
+local function pad(text, width)
+    for character in text:gmatch(utf8.charpattern) do
+        width = width - (character >= "\u{2E80}" and 2 or 1)
+    end
+    return text .. (" "):rep(width)
 end
+
+local team_ids = {}
+for _, team in ipairs(desk.teams:list()) do team_ids[team.name] = team.id end
 
 -- Collect first, then work: what gets done moves within the list. A conversation with a team is done already.
 local waiting, before = {}, desk:stats().requests
 for conversation in desk.conversations:each { status = "open", assignee_type = "unassigned" } do
-    if not conversation.meta.team then
-        waiting[#waiting + 1] = conversation
-    end
+    if not conversation.meta.team then waiting[#waiting + 1] = conversation end
 end
 local pages = desk:stats().requests - before
 
@@ -79,22 +81,19 @@ local rows = mw.map(waiting, function(conversation)
     desk.messages:create(id, { content = ("Triage: for %s, as %s."):format(team, why), private = true })
     -- The team comes last: it marks the conversation as done, so a run that breaks off is taken up by the next.
     desk.conversations:assign(id, { team_id = assert(team_ids[team], "this desk has no team " .. team) })
-    return LINE:format("#" .. id, team, conversation.meta.sender.name, table.concat(labels, ", "))
+    return LINE:format("#" .. id, pad(conversation.meta.sender.name, 18), table.concat(labels, ", "), team)
 end, { concurrency = 8 })
 
 local hooked = false
 for _, hook in ipairs(circuit.webhooks:list()) do
-    hooked = hooked or hook.url == HOOK.url
+    for _, event in ipairs(hook.filter or {}) do hooked = hooked or event == HOOK.filter[1] end
 end
 if not hooked then
     circuit.webhooks:add(HOOK)
     print("registered a Circuit webhook for new conversations")
 end
-local function count(number, what)
-    return ("%d %s%s"):format(number, what, number == 1 and "" or "s")
-end
 if #rows > 0 then
-    print(LINE:format("conv", "team", "contact", "labels") .. "\n" .. table.concat(rows, "\n"))
+    print(LINE:format("conv", pad("contact", 18), "labels", "team") .. "\n" .. table.concat(rows, "\n"))
 end
-print(("%s triaged, %s, %s read, %.2f s"):format(count(#rows, "conversation"),
-    count(desk:stats().requests + circuit:stats().requests, "request"), count(pages, "page"), mw.now() - started))
+print(("conversations triaged: %d, requests: %d, pages read: %d, seconds: %.2f"):format(#rows,
+    desk:stats().requests + circuit:stats().requests, pages, mw.now() - started))

@@ -26,20 +26,29 @@ describe("triage", function()
         assert.equal(0, code)
         local lines = lines_of(output)
         assert.equal("registered a Circuit webhook for new conversations", lines[1])
-        assert.equal("conv    team        contact: labels", lines[2])
+        assert.equal("conv    contact             labels            team", lines[2])
         assert.equal(46 + 3, #lines)
         local teams = {}
         for i = 3, #lines - 1 do
-            -- All that has a column of its own is ASCII; what people wrote, in any script, comes last.
-            assert.equal(21, select(2, lines[i]:find "^#%d+ +%a+ +%S"), lines[i])
-            assert.is_truthy(lines[i]:find ": [%a, ]+$", lines[i])
-            local team = lines[i]:match "^#%d+ +(%a+)"
+            -- Counted in columns, where characters from U+2E80 on take two: labels at 29, the team at 47.
+            local id, contact, labels, team = lines[i]:match "^(#%d+ +)(.-)  +([%a][%a, ]-)  +(%a+)$"
+            assert.is_truthy(team, lines[i])
+            local columns = 0
+            for _, point in utf8.codes(contact) do
+                columns = columns + (point >= 0x2E80 and 2 or 1)
+            end
+            local gap = #lines[i]:match("^ +", #id + #contact + 1)
+            assert.equal(8, #id, lines[i])
+            assert.equal(20, columns + gap, lines[i])
+            assert.equal(18, #lines[i]:sub(#id + #contact + gap + 1) - #team, lines[i])
+            assert.is_true(#labels <= 16, lines[i])
             teams[team] = (teams[team] or 0) + 1
         end
         assert.equal(46, teams.billing + teams.technical + teams.sales)
-        assert.is_truthy(output:find("\n#40     sales       Pedal & Co: vip, order\n", 1, true))
+        assert.is_truthy(output:find("\n#40     Pedal & Co          vip, order        sales\n", 1, true))
         -- 1 for the teams, 2 pages, 5 for each conversation, 2 to Circuit.
-        assert.is_truthy(lines[#lines]:find "^46 conversations triaged, 235 requests, 2 pages read, %d+%.%d%d s$")
+        assert.is_truthy(lines[#lines]
+            :find "^conversations triaged: 46, requests: 235, pages read: 2, seconds: %d+%.%d%d$")
     end)
 
     it("finds nothing to do the second time, and has left its work on the server", function()
@@ -55,7 +64,7 @@ describe("triage", function()
         assert.equal(0, code)
         local lines = lines_of(output)
         assert.equal(1, #lines)
-        assert.is_truthy(lines[1]:find "^0 conversations triaged, 4 requests, 2 pages read, ")
+        assert.is_truthy(lines[1]:find "^conversations triaged: 0, requests: 4, pages read: 2, ")
 
         output, errors, code = host.script([[
             local mw = require "moonwire"
@@ -110,7 +119,29 @@ describe("triage", function()
         assert.equal("", errors)
         assert.equal(0, code)
         -- 58 had an agent before; the other four are done already.
-        assert.is_truthy(output:find "\n42 conversations triaged, ")
+        assert.is_truthy(output:find "\nconversations triaged: 42, ")
+    end)
+
+    it("registers a webhook unless one for new conversations is there already", function()
+        local program, settings = host.twin()
+        finally(function() program:stop() end)
+        local function hooks_after(filter)
+            local add = ([[
+                local circuit = require "moonwire".connect "circuit"
+                circuit.webhooks:remove_all()
+                circuit.webhooks:add{ url = "https://elsewhere.example/", filter = { %q } }
+            ]]):format(filter)
+            local _, errors, code = host.script(add, { env = settings })
+            assert.equal("", errors)
+            assert.equal(0, code)
+            local output
+            output, errors, code = host.run({ "run", SCRIPT }, { env = settings })
+            assert.equal("", errors)
+            assert.equal(0, code)
+            return output:find("registered a Circuit webhook", 1, true) ~= nil
+        end
+        assert.is_true(hooks_after "USER.USER_UPDATED")
+        assert.is_false(hooks_after "CONVERSATION.CREATE")
     end)
 
     it("stops before it changes anything when a setting is missing or a token is wrong", function()
