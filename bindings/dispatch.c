@@ -27,6 +27,40 @@ static const mw__option option_rows[] = {
     {NULL, MW__OPT_STRING, 0},
 };
 
+static bool is_option(const char *name)
+{
+    const mw__option *row = option_rows;
+    while (row->name && strcmp(row->name, name) != 0)
+        row++;
+    return row->name != NULL;
+}
+
+static bool has_member(const mw_value *object, const char *name)
+{
+    for (size_t i = 0; object->type == MW_V_OBJECT && i < object->length; i++) {
+        if (strcmp(object->as.members[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Makes the request of a row. Who put an option of the call among the parameters is told where it belongs. */
+static int make_request(const mw_operation *row, const mw_value *path, size_t count,
+                        const mw_value *params, const mw_call_options *options,
+                        mw_request **request, mw_error *error)
+{
+    int rc = mw_request_new(row, path, count, params, options, request, error);
+    if (rc == MW_INVALID && is_option(error->field) && has_member(params, error->field)) {
+        char name[sizeof error->field];
+        memcpy(name, error->field, sizeof name);
+        mw_error_set(
+            error, rc, name,
+            "%s:%s: '%s' is an option of the call: it goes into a second table, behind the parameters",
+            row->module, row->method, name);
+    }
+    return rc;
+}
+
 /* Parameter and options tables at `params` and `params + 1`; more is too much. [-0, +0, raises] */
 static void check_tables(lua_State *L, mw_lua *ctx, const char *what, int params, int top)
 {
@@ -109,11 +143,12 @@ int l_module_call(lua_State *L)
     mw__lua_to_value(L, ctx, box->arena, params, what, "", &value);
     read_options(L, ctx, params + 1, what, &options);
     mw_error error = {0};
-    int rc = mw_request_new(row, path, count, &value, &options.core, &box->request, &error);
+    int rc = make_request(row, path, count, &value, &options.core, &box->request, &error);
     return mw__lua_call_submit(L, ctx, module->client, index, rc, &error, what);
 }
 
-/* The name that is closest to an unknown one, of the same form: "module:method", or id and alias. [-0, +n, memory] */
+/* The name that is closest to an unknown one, of the same form: "module:method", or id and alias.
+ * [-0, +n, memory] */
 static const char *closest_operation(lua_State *L, mw_service service, const char *name, bool method)
 {
     size_t count = 0;
@@ -229,8 +264,8 @@ int l_client_call(lua_State *L)
     if (!split_params(box->arena, row, &value, path))
         return mw__lua_raise(L, ctx, MW_MEMORY, what, "%s", mw_err_text(MW_MEMORY));
     mw_error error = {0};
-    int rc = mw_request_new(row, path, count_fields(path_fields(row)), &value, &options.core,
-                            &box->request, &error);
+    int rc = make_request(row, path, count_fields(path_fields(row)), &value, &options.core,
+                          &box->request, &error);
     return mw__lua_call_submit(L, ctx, client, index, rc, &error, what);
 }
 

@@ -7,16 +7,16 @@
 #include "maker.h"
 #include "urlencode.h"
 
-static bool is_call_option(const char *name)
+/* Appends the names of fields, "a, b", to a text; what does not fit is left out. */
+static void list_fields(char *list, size_t size, const mw_field *fields)
 {
-    static const char *const names[] = {"timeout",  "connect_timeout", "stall_timeout",
-                                        "max_body", "account_id",      "unchecked",
-                                        "retries"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(names[i], name) == 0)
-            return true;
+    size_t used = strlen(list);
+    for (const mw_field *f = fields; f && f->name; f++) {
+        const char *comma = used > 0 ? ", " : "";
+        if (used + strlen(comma) + strlen(f->name) >= size)
+            return;
+        used += (size_t)snprintf(list + used, size - used, "%s%s", comma, f->name);
     }
-    return false;
 }
 
 static int unknown_field(const mw__maker *make, const mw_member *member)
@@ -24,21 +24,13 @@ static int unknown_field(const mw__maker *make, const mw_member *member)
     const char *names[2 * MW_MAX_FIELDS + 1];
     char list[400] = "";
     size_t count = 0;
-    size_t used = 0;
     const mw_field *lists[] = {make->operation->query, make->operation->fields};
     for (size_t l = 0; l < 2; l++) {
-        for (const mw_field *f = lists[l]; f && f->name && count < 2 * MW_MAX_FIELDS; f++) {
+        list_fields(list, sizeof list, lists[l]);
+        for (const mw_field *f = lists[l]; f && f->name && count < 2 * MW_MAX_FIELDS; f++)
             names[count++] = f->name;
-            int n = snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", f->name);
-            used = n > 0 && used + (size_t)n < sizeof list ? used + (size_t)n : used;
-        }
     }
     names[count] = NULL;
-    if (is_call_option(member->name))
-        return mw_error_set(make->error, MW_INVALID, member->name,
-                            "%s: '%s' is an option of the call: it goes into a second table, behind "
-                            "the parameters",
-                            make->request->name, member->name);
     const char *near = mw_closest(member->name, names);
     if (near)
         return mw_error_set(make->error, MW_INVALID, member->name,
@@ -233,11 +225,7 @@ static int check_required(mw__maker *make)
     }
     if (operation->at_least_one && make->body_count == 0) {
         char list[200] = "";
-        size_t used = 0;
-        for (const mw_field *f = operation->fields; f && f->name && used < sizeof list; f++) {
-            int n = snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", f->name);
-            used += n > 0 ? (size_t)n : 0;
-        }
+        list_fields(list, sizeof list, operation->fields);
         return mw_error_set(make->error, MW_INVALID, NULL,
                             "%s: an update needs at least one field (%s)", make->request->name,
                             list);

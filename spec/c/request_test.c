@@ -278,14 +278,6 @@ TEST(text_is_utf8)
               "contacts:update: a string is not valid UTF-8");
 }
 
-TEST(an_option_among_the_parameters_is_pointed_out)
-{
-    CHECK_STR(
-        refused_field("timeout", (mw_value)I(5)),
-        "contacts:update: 'timeout' is an option of the call: it goes into a second table, behind the "
-        "parameters");
-}
-
 TEST(an_unknown_operation_is_refused)
 {
     CHECK_STR(refusal(op("contacts", "nothing"), NULL, 0, NULL), "there is no such operation");
