@@ -6,6 +6,8 @@
 #define MOONWIRE_LUA_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <lua.h>
 
@@ -61,6 +63,47 @@ int mw_lua_turn(lua_State *L, mw_lua *lua);
 /* Makes the running code fail with an error of kind "cancelled" and the message "interrupted", at
  * the next instruction or wait, until mw_lua_run, _call or _turn returns. Async-signal-safe. */
 void mw_lua_interrupt(mw_lua *lua);
+
+/* The same with another error, until the state is closed: of kind `code` and with `message`, which is static. `message`
+ * names what was used up ("the CPU time of 30 s is used up"). No pcall outlives it: it is raised again at each
+ * instruction. Async-signal-safe. */
+void mw_lua_stop(mw_lua *lua, int code, const char *message);
+
+/* Asks for the line that runs: at the next instruction `fn` gets "file:line", borrowed, and must touch no Lua. What
+ * runs C code for ever, or waits, is not seen. mw_lua_peek is async-signal-safe. */
+typedef void (*mw_lua_peek_fn)(const char *where, void *ud);
+void mw_lua_on_peek(mw_lua *lua, mw_lua_peek_fn fn, void *ud);
+void mw_lua_peek(mw_lua *lua);
+
+/* Where mw.connect gets a gate from, for a name that is not lent: MW_OK with the gate, which outlives the state, and a
+ * label for tostring; or a negative mw_err with `error`. Replaces the profiles of mw_lua_on_env. The same name is
+ * asked for each time it is connected. */
+typedef int (*mw_lua_connect_fn)(const char *name, mw_gate **gate, char *label, size_t size,
+                                 mw_error *error, void *ud);
+void mw_lua_on_connect(mw_lua *lua, mw_lua_connect_fn fn, void *ud);
+
+/* The script of this state reaches the outside through mw.connect alone: clients and servers of its own are refused as
+ * "denied". For good. */
+void mw_lua_confine(mw_lua *lua);
+
+/* At most so many tasks live at once; one more is an error of kind "budget" with `budget` "tasks". 0: no limit. */
+void mw_lua_limit_tasks(mw_lua *lua, unsigned most);
+
+/* What mw.fs reads and writes through, as host/files.h has it. All functions return MW_OK or a negative mw_err with
+ * `error`. Without it mw.fs uses the files of the process, without any limit. */
+typedef struct mw_lua_files {
+    int (*open)(const char *path, char mode, uint32_t *handle, mw_error *error, void *ud);
+    int (*read)(uint32_t handle, char *data, size_t *length, mw_error *error, void *ud);
+    int (*write)(uint32_t handle, const char *data, size_t length, mw_error *error, void *ud);
+    int (*close)(uint32_t handle, bool keep, mw_error *error, void *ud);
+    int (*exists)(const char *path, bool *exists, mw_error *error, void *ud);
+} mw_lua_files;
+void mw_lua_on_files(mw_lua *lua, const mw_lua_files *files, void *ud); /* copied */
+
+/* What mw.env reads: MW_OK with the value, borrowed until the next call, or NULL for a variable that is not set;
+ * MW_DENIED with `error`. Without it mw.env has nothing: every name is denied. */
+typedef int (*mw_lua_variable_fn)(const char *name, const char **value, mw_error *error, void *ud);
+void mw_lua_on_variable(mw_lua *lua, mw_lua_variable_fn fn, void *ud);
 
 /* Calls in flight plus tasks that live; 0 when all is quiet. */
 unsigned mw_lua_live(const mw_lua *lua);

@@ -16,7 +16,18 @@
       " network timeout tls server decode too_large ")                                             \
     X(AMBIGUOUS, 7, "something was sent and its outcome is unknown", " ambiguous ")                \
     X(DENIED, 8, "the policy does not allow a call", " denied ")                                   \
-    X(BUDGET, 9, "a budget is used up", " budget ")                                                \
+    X(BUDGET, 9, "the budget of calls is used up", " budget calls ")                               \
+    X(CRASH, 10, "the worker crashed", " crash ")                                                  \
+    X(PROTOCOL, 11, "the worker broke the protocol", " protocol ")                                 \
+    X(SANDBOX, 12, "a layer of the sandbox is missing", " sandbox ")                               \
+    X(MEMORY, 20, "the budget of memory is used up", "")                                           \
+    X(CPU, 21, "the budget of CPU time is used up", "")                                            \
+    X(WALL, 22, "the budget of wall time is used up", "")                                          \
+    X(WRITES, 23, "the budget of writes is used up", "")                                           \
+    X(BYTES, 24, "the budget of bytes sent is used up", "")                                        \
+    X(OUTPUT, 25, "the budget of output is used up", "")                                           \
+    X(TASKS, 26, "the budget of tasks is used up", "")                                             \
+    X(SOURCE, 27, "the script or a module is larger than the budget of source", "")                \
     X(INTERRUPTED, 130, "interrupted with Ctrl-C", "")
 
 typedef enum mw_exit {

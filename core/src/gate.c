@@ -1,6 +1,19 @@
 /* gate.c: the door itself; what is behind it is another file's. Loop's thread. */
 #include "gate_private.h"
 
+int mw_gate_request(mw_gate *gate, const mw_operation *operation, const mw_value *path,
+                    size_t path_count, const mw_value *params, const mw_call_options *options,
+                    mw_request **request, mw_error *error)
+{
+    return gate->kind->request(gate, operation, path, path_count, params, options, request, error);
+}
+
+int mw_gate_request_raw(mw_gate *gate, mw_verb verb, const char *path, const mw_value *params,
+                        const mw_call_options *options, mw_request **request, mw_error *error)
+{
+    return gate->kind->request_raw(gate, verb, path, params, options, request, error);
+}
+
 int mw_gate_submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,
                    mw_error *error)
 {

@@ -5,6 +5,11 @@
 #include "mw/gate.h"
 
 typedef struct mw__gate_kind {
+    int (*request)(mw_gate *gate, const mw_operation *operation, const mw_value *path,
+                   size_t path_count, const mw_value *params, const mw_call_options *options,
+                   mw_request **request, mw_error *error);
+    int (*request_raw)(mw_gate *gate, mw_verb verb, const char *path, const mw_value *params,
+                       const mw_call_options *options, mw_request **request, mw_error *error);
     int (*submit)(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,
                   mw_error *error);
     void (*cancel)(mw_gate *gate, mw_call_id id);

@@ -247,7 +247,24 @@ static void cancel(mw_gate *gate, mw_call_id id)
     start_next(client);
 }
 
-static const mw__gate_kind local_gate = {.submit = submit, .cancel = cancel};
+static int make_request(mw_gate *gate, const mw_operation *operation, const mw_value *path,
+                        size_t path_count, const mw_value *params, const mw_call_options *options,
+                        mw_request **request, mw_error *error)
+{
+    (void)gate;
+    return mw_request_new(operation, path, path_count, params, options, request, error);
+}
+
+static int make_request_raw(mw_gate *gate, mw_verb verb, const char *path, const mw_value *params,
+                            const mw_call_options *options, mw_request **request, mw_error *error)
+{
+    return mw_request_raw(gate->service, verb, path, params, options, request, error);
+}
+
+static const mw__gate_kind local_gate = {.request = make_request,
+                                         .request_raw = make_request_raw,
+                                         .submit = submit,
+                                         .cancel = cancel};
 
 static void on_loop_close(mw__closer *closer)
 {

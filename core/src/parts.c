@@ -73,7 +73,14 @@ static int add_file(mw__parts *parts, const char *operation, const char *name,
             *c = '_'; /* it stands in a header of the part */
     }
     part->mime = mw__mime_type(part->file_name);
-    part->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (parts->open_file) {
+        mw_error why = {0};
+        int rc = parts->open_file(path, &part->fd, &why, parts->open_ud);
+        if (rc != MW_OK)
+            return mw_error_set(error, rc, name, "%s: '%s': %s", operation, name, why.message);
+    } else {
+        part->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    }
     if (part->fd < 0)
         return refuse_file(error, operation, name, path, strerror(errno));
     struct stat info;

@@ -25,6 +25,9 @@ typedef struct mw__parts {
     mw__part *list;
     size_t count;
     size_t capacity;
+    /* As mw_call_options has them; NULL: open(2). */
+    int (*open_file)(const char *path, int *fd, mw_error *error, void *ud);
+    void *open_ud;
 } mw__parts;
 
 /* Adds a field: a file for MW_T_FILE (attachments: a list of them), else its text; a nested table

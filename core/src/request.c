@@ -87,6 +87,8 @@ int mw__request_options(mw_request *request, const mw_call_options *options, mw_
         return MW_OK;
     request->options = *options;
     request->options.account = NULL;
+    request->parts.open_file = options->open_file;
+    request->parts.open_ud = options->open_ud;
     if (!options->account)
         return MW_OK;
     if (!mw__is_integer_text(options->account, strlen(options->account)))
@@ -239,6 +241,9 @@ void mw_request_free(mw_request *request)
     free(request->account);
     free(request->query);
     free(request->body);
+    free(request->arguments);
+    free(request->given);
+    mw__buf_free(&request->packed);
     mw__parts_free(&request->parts);
     free(request);
 }

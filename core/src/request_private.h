@@ -27,6 +27,10 @@ struct mw_request {
     mw__parts parts;          /* a multipart body, when there is one */
     unsigned token;           /* raw: the kind asked for, or 0 */
     mw_call_options options;
+    mw__buf packed; /* of a wire gate: the arguments as they travel; then all but `name` is empty */
+    /* Of a gate in dry run (dry_run.h), else NULL. */
+    char *arguments; /* JSON: what makes the request again */
+    char *given;     /* JSON: the plausible answer, as far as the arguments say */
 };
 
 /* Whether the request changes something; whether sending it twice does what once does. */

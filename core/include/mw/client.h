@@ -45,6 +45,8 @@ typedef struct mw_client_options {
     uint32_t concurrency; /* calls in flight at once; others wait their turn in order [32] */
     bool read_only;       /* refuse whatever changes something: MW_DENIED */
     uint64_t max_calls;   /* refuse calls beyond so many: MW_BUDGET [no limit] */
+    /* Asked about every request (mw/policy.h); borrowed, outlives the client [everything is allowed] */
+    struct mw_policy *policy;
 } mw_client_options;
 
 #define MW_MAX_HEADERS (128u * 1024u) /* bytes of headers and trailers of one answer */

@@ -41,6 +41,9 @@ typedef struct mw_answer {
     const char *request_id; /* the server's x-request-id, or "" */
     const char *url;        /* redacted: no user info, no secret-looking query value */
     const char *message; /* code != 0: one line on what went wrong, without the operation's name */
+    /* The parameter at fault (code MW_INVALID), the budget that is used up (MW_BUDGET: "calls", "writes",
+     * "bytes sent"), or "". With sent == MW_SENT_NOT the message then names the operation itself. */
+    const char *field;
     const mw_header *headers;
     size_t header_count;
     const char *body; /* NUL-ended beyond body_length; may be "" */
@@ -48,6 +51,15 @@ typedef struct mw_answer {
 } mw_answer;
 
 typedef void (*mw_answer_fn)(const mw_answer *answer, void *ud);
+
+/* Makes a request as this gate wants it; arguments and failures are those of mw_request_new and
+ * mw_request_raw. A client's gate checks the arguments here; that of a worker (mw/wire.h) packs them, and
+ * what is wrong with them comes as the answer. */
+int mw_gate_request(mw_gate *gate, const mw_operation *operation, const mw_value *path,
+                    size_t path_count, const mw_value *params, const mw_call_options *options,
+                    mw_request **request, mw_error *error);
+int mw_gate_request_raw(mw_gate *gate, mw_verb verb, const char *path, const mw_value *params,
+                        const mw_call_options *options, mw_request **request, mw_error *error);
 
 /* Submits a request. Returns 0, takes ownership of `request`, and calls `done` exactly once, later,
  * from the loop, whatever happens (answer, failure, cancel, close of the client, end of the loop);

@@ -48,6 +48,9 @@ typedef enum mw_type {
     MW_T_FILE /* a path to a file; makes the body multipart. Documented as string, format binary */
 } mw_type;
 
+/* What a parameter names, where a policy cares. */
+typedef enum mw_names { MW_NAMES_NOTHING, MW_NAMES_ACCOUNT, MW_NAMES_INBOX } mw_names;
+
 /* One parameter, body field or field of an answer. A list of fields ends with `.name == NULL`. */
 typedef struct mw_field {
     const char *name; /* in Lua and in the documents; an element of an array has "" */
@@ -63,6 +66,7 @@ typedef struct mw_field {
     bool required;
     bool nullable; /* required, and null says something (no bot); optional ones always may be null */
     bool beyond;   /* served by the platform though its documents do not list it */
+    mw_names names; /* an account or an inbox */
 } mw_field;
 
 typedef enum mw_body { MW_BODY_NONE, MW_BODY_JSON, MW_BODY_FORM } mw_body;

@@ -24,6 +24,10 @@ typedef struct mw_call_options {
     const char *account; /* another account than the client's; borrowed until mw_request_new returns */
     bool send_once; /* don't send again what is idempotent when a kept connection dies unanswered */
     bool unchecked; /* skip the checks of body fields; path and query are checked all the same */
+    /* Opens a file that the parameters name: MW_OK and `*fd` (the request owns it), or a negative mw_err
+     * with `error`. What is no regular file is refused afterwards. NULL: open(2). */
+    int (*open_file)(const char *path, int *fd, mw_error *error, void *ud);
+    void *open_ud;
 } mw_call_options;
 
 /* Checks arguments and makes the request.

@@ -1,0 +1,67 @@
+/* worker.h: the process that a script runs in, and how it is started. Main thread.
+ *
+ * The broker starts its own program (/proc/self/exe) as
+ *
+ *     moonwire --worker MEMORY CPU_MS WALL_MS TASKS OUTPUT PROBE LUA_DIR
+ *
+ * with an empty environment, a session of its own, and three descriptors: 2 is the write end of the log pipe,
+ * 3 the channel's socket, 4 the shared page, which the worker maps and closes before anything else. All
+ * others are closed. LUA_DIR may be "". PROBE is "" but for `moonwire selfcheck`. */
+#ifndef MOONWIRE_WORKER_H
+#define MOONWIRE_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "mw/error.h"
+
+/* What a script may use up; 0: no limit, except where a default stands in brackets. */
+typedef struct mw__budgets {
+    uint64_t memory; /* bytes of the VM [64 MiB] */
+    uint64_t cpu_ms; /* [30,000] */
+    uint64_t wall_ms;
+    uint64_t tasks;  /* that live at once [10,000] */
+    uint64_t output; /* bytes of print and log [10 MiB] */
+    uint64_t source; /* bytes of one chunk: the script, a module, what `load` gets [1 MiB] */
+    uint64_t calls, writes, bytes; /* the policy's; UINT64_MAX: no limit */
+} mw__budgets;
+
+/* The page that both processes see. The worker writes, hostile; the broker reads it when the worker is dead. */
+typedef struct mw__page {
+    _Atomic uint32_t turn; /* odd while `where` is being written */
+    char where[244];       /* last known "file:line", NUL-ended */
+    _Atomic uint64_t memory;      /* bytes in use */
+    _Atomic uint64_t most_memory; /* the largest so far */
+} mw__page;
+
+typedef struct mw__worker {
+    pid_t pid;
+    int socket;   /* the broker's end, non-blocking, close-on-exec */
+    int log;      /* the read end, non-blocking, close-on-exec: what libraries print when they die */
+    mw__page *page;
+} mw__worker;
+
+/* Starts a worker; `probe` NULL or "" for a script, else what selfcheck tries (mw__probe_name). MW_MEMORY or
+ * MW_NETWORK (the system gives no process or descriptor) with `error`. */
+int mw__worker_start(const mw__budgets *budgets, const char *lua_dir, const char *probe,
+                     mw__worker *worker, mw_error *error);
+
+/* CPU time used so far, in milliseconds; of a worker that is gone 0. */
+uint64_t mw__worker_cpu_ms(const mw__worker *worker);
+/* SIGKILL. Waits for its end and gives the status of waitpid. Closes and unmaps what the broker has of it. */
+void mw__worker_kill(mw__worker *worker);
+int mw__worker_reap(mw__worker *worker);
+void mw__worker_free(mw__worker *worker);
+
+/* The whole life of a worker, from main(): returns its exit code, which nobody reads. */
+int mw__worker_main(int argc, char **argv);
+
+/* What selfcheck tries in a worker of its own: each must die. */
+unsigned mw__probe_count(void);
+const char *mw__probe_name(unsigned index);  /* "open", "connect", "exec", "fork", "ptrace", "exec-memory" */
+const char *mw__probe_title(unsigned index); /* "open a file" */
+void mw__probe_run(const char *name);        /* in the worker, inside of its sandbox; returns if it survived */
+
+#endif
