@@ -7,8 +7,8 @@
 --   debug     build/debug/{bin,lib}     -O0
 --   sanitize  build/sanitize/{bin,lib}  ASan and UBSan; the first finding ends the process
 --
--- libcurl, libmicrohttpd and libedit are not linked: they are opened on first use, because loading them and the
--- thirty libraries they need takes longer than everything else that `moonwire run` does before the script starts.
+-- libcurl, libmicrohttpd, libedit and libseccomp are not linked: they are opened on first use, because loading them
+-- and the thirty libraries they need takes longer than everything else that `moonwire run` does before the script starts.
 
 -- premake4 knows `solution` and `configuration` where premake5 has `workspace` and `filter`.
 local premake4 = not _PREMAKE_VERSION or _PREMAKE_VERSION:match "^4" ~= nil
@@ -216,23 +216,38 @@ end
 local units = matches "spec/c/*_test.c"
 if #units > 0 then
     test_program("mw_unit", table.join({ "spec/c/main.c", "spec/c/failing_alloc.c" }, units), {
-        include = { "core/include", "core/src", "bindings", "spec/c", lua_include },
-        links = { "mwlua", "mwcore", "uv", "dl", "m" },
+        include = { "core/include", "core/src", "bindings", "host", "spec/c", lua_include },
+        links = { "mwhost", "mwlua", "mwcore", "uv", "dl", "m" },
         -- Allocations go through spec/c/failing_alloc.c, which makes the nth one fail.
         link = { lua, "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup" },
     })
 end
-for _, file in ipairs(without(matches "spec/c/*.c", "spec/c/main.c", "spec/c/failing_alloc.c", unpack(units))) do
+test_program("policy_check", matches "spec/c/policy_check.c", { links = { "mwcore", "uv", "dl", "m" } })
+for _, file in ipairs(without(matches "spec/c/*.c", "spec/c/main.c", "spec/c/failing_alloc.c",
+    "spec/c/policy_check.c", unpack(units))) do
     test_program(path.getbasename(file), { file }, { include = { "core/include", lua_include }, links = { "dl" } })
 end
+-- A program that has the broker in it; the others know nothing of moonwire.
+local whole = {
+    two_scripts = {
+        include = { "spec/c/two_scripts", "core/include", "bindings", "host", lua_include },
+        links = embedding.links,
+        link = embedding.link,
+    },
+}
 for _, folder in ipairs(os.matchdirs "spec/c/*") do
-    test_program("mw_" .. path.getname(folder), matches(folder .. "/**.c"), { include = { folder } })
+    local name = path.getname(folder)
+    test_program("mw_" .. name, matches(folder .. "/**.c"), whole[name] or { include = { folder } })
 end
 if #sources.moonwire > 0 then
     for _, file in ipairs(matches "examples/*.c") do
         test_program(path.getbasename(file), { file }, embedding)
     end
 end
+-- tools/fuzz builds the same target with clang's libFuzzer.
+test_program("mw_fuzz", matches "spec/fuzz/*.c", {
+    include = { "core/include", "core/src", "spec/fuzz" }, links = { "mwcore", "uv", "dl", "m" },
+})
 test_program("bench_spawn", matches "tools/bench_spawn.c")
 -- An interpreter for the specs that is itself built with the sanitizers, so that core.so can be loaded into it.
 test_program("lua5.4", matches "tools/sanitized_lua.c", {

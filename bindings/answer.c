@@ -31,7 +31,8 @@ mw_answer *mw__lua_answer_copy(const mw_answer *answer)
 {
     size_t size =
         sizeof *answer + answer->header_count * sizeof(mw_header) + answer->body_length + 1;
-    size += size_of(answer->request_id) + size_of(answer->url) + size_of(answer->message);
+    size += size_of(answer->request_id) + size_of(answer->url) + size_of(answer->message) +
+            size_of(answer->field);
     for (size_t i = 0; i < answer->header_count; i++)
         size += size_of(answer->headers[i].name) + size_of(answer->headers[i].value);
     mw_answer *copy = malloc(size);
@@ -48,6 +49,7 @@ mw_answer *mw__lua_answer_copy(const mw_answer *answer)
     copy->request_id = pack(&at, answer->request_id);
     copy->url = pack(&at, answer->url);
     copy->message = pack(&at, answer->message);
+    copy->field = pack(&at, answer->field);
     copy->body = at;
     if (answer->body_length > 0)
         memcpy(at, answer->body, answer->body_length);

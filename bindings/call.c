@@ -1,6 +1,7 @@
 /* call.c: owns one submitted request: its box, the submission, the wait, the results. Must not know
  * where the request came from. Runs on the thread of the Lua state; on_answer runs within
  * mw_loop_run and touches no Lua. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,24 @@ void mw__lua_call_end(mw_lua *ctx)
     }
 }
 
+/* Whether the other process refused the call, as this one would have done before it went out. */
+static bool is_refused(const mw_answer *answer)
+{
+    if (answer->sent != MW_SENT_NOT || answer->status != 0)
+        return false;
+    return answer->code == MW_INVALID || answer->code == MW_DENIED || answer->code == MW_BUDGET ||
+           answer->code == MW_TOO_LARGE;
+}
+
+/* [-0, +0, raises] */
+static int raise_refused(lua_State *L, mw_lua *ctx, const mw__callbox *box, const mw_answer *answer)
+{
+    mw_error error = {.code = answer->code};
+    snprintf(error.field, sizeof error.field, "%s", answer->field ? answer->field : "");
+    snprintf(error.message, sizeof error.message, "%s", answer->message ? answer->message : "");
+    return mw__lua_call_refuse(L, ctx, box, &error, box->name);
+}
+
 static int answered(lua_State *L, int status, lua_KContext kctx)
 {
     (void)status;
@@ -73,6 +92,8 @@ static int answered(lua_State *L, int status, lua_KContext kctx)
     mw__lua_waited(L, ctx, &box->waiter, box->name);
     if (!box->call->answer)
         return mw__lua_raise(L, ctx, MW_MEMORY, box->name, "%s", mw_err_text(MW_MEMORY));
+    if (is_refused(box->call->answer))
+        return raise_refused(L, ctx, box, box->call->answer);
     mw__lua_answer_push(L, ctx, box->call->answer, box->name);
     mw__lua_box_release(&box->waiter); /* the answer may be large: don't wait for the collector */
     return 2;
@@ -99,7 +120,7 @@ int mw__lua_call_submit(lua_State *L, mw_lua *ctx, mw__client *client, int index
     if (rc != MW_OK) {
         box->request = NULL;
         error->code = rc;
-        return mw__lua_raise_core(L, ctx, error, what);
+        return mw__lua_call_refuse(L, ctx, box, error, what);
     }
     lua_settop(L, index);
     lua_pushstring(L, mw_request_name(box->request));
@@ -120,7 +141,7 @@ int mw__lua_call_submit(lua_State *L, mw_lua *ctx, mw__client *client, int index
     if (rc != MW_OK) {
         call->id = 0;
         error->code = rc;
-        return mw__lua_raise_core(L, ctx, error, box->name);
+        return mw__lua_call_refuse(L, ctx, box, error, box->name);
     }
     box->request = NULL;
     call->next = ctx->calls;
@@ -139,8 +160,10 @@ static int safely(lua_State *L, int status, lua_KContext kctx)
     if (status == LUA_OK || status == LUA_YIELD)
         return lua_gettop(L);
     mw_lua *ctx = lua_touserdata(L, lua_upvalueindex(1));
-    if (ctx->interrupted || !mw__lua_is_error(L, ctx, -1, NULL))
+    if (!mw__lua_is_error(L, ctx, -1, NULL))
         return lua_error(L);
+    if (ctx->interrupted)
+        return mw__lua_raise_end(L, ctx);
     lua_pushnil(L);
     lua_insert(L, -2);
     return 2;

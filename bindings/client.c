@@ -11,6 +11,7 @@ typedef struct client_options {
     const char *service;
     const char *paths;
     const char *token;
+    bool policy;
     char digits[24];
 } client_options;
 
@@ -33,6 +34,7 @@ static const mw__option option_rows[] = {
     {"read_only", MW__OPT_BOOLEAN, offsetof(client_options, core.read_only)},
     {"max_calls", MW__OPT_COUNT64, offsetof(client_options, core.max_calls)},
     {"user_agent", MW__OPT_STRING, offsetof(client_options, core.user_agent)},
+    {"policy", MW__OPT_TABLE, offsetof(client_options, policy)},
     {NULL, MW__OPT_STRING, 0},
 };
 
@@ -112,6 +114,8 @@ static void free_client(mw__held *held)
     client->owned = NULL;
     mw__lua_unhold(held);
     mw_client_free(owned);
+    mw_policy_free(client->policy);
+    client->policy = NULL;
 }
 
 int mw__lua_client_start(mw__client *client, const mw_client_options *options, mw_error *error)
@@ -139,12 +143,22 @@ int mw__lua_client_start(mw__client *client, const mw_client_options *options, m
 static int l_client(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);
+    mw__lua_unconfined(L, ctx, "client",
+                       "client: a sandboxed script reaches services through mw.connect alone; "
+                       "run it with --sandbox=off to make clients of its own");
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     mw__client *client = mw__lua_client_push(L, ctx);
     client_options options = {0};
     mw__lua_options(L, ctx, 1, "client", option_rows, &options, options.digits);
     finish_options(L, ctx, &options);
+    if (options.policy) {
+        lua_getfield(L, 1, "policy");
+        luaL_checktype(L, 3, LUA_TTABLE);
+        mw__lua_policy_read(L, ctx, 3, client);
+        lua_pop(L, 1);
+        options.core.policy = client->policy;
+    }
     mw_error error = {0};
     if (mw__lua_client_start(client, &options.core, &error) != MW_OK)
         return mw__lua_raise_core(L, ctx, &error, "client");

@@ -6,6 +6,7 @@
 #include "lua_private.h"
 #include "mw/client.h"
 #include "mw/operation.h"
+#include "mw/policy.h"
 #include "mw/request.h"
 
 typedef struct mw__client {
@@ -14,6 +15,7 @@ typedef struct mw__client {
     struct mw__client *root; /* itself, or the client that this is a safe view of */
     mw_client *owned;        /* NULL for a lent gate */
     mw_gate *gate;           /* NULL once closed */
+    mw_policy *policy;       /* of `owned`, or NULL */
     mw_service service;
     bool safe;       /* methods return nil, err */
     char label[256]; /* for tostring */
@@ -34,9 +36,12 @@ struct mw__call {
 typedef struct mw__callbox {
     mw__waiter waiter;
     mw__call *call;
-    mw_arena *arena;     /* until there is a request */
-    mw_request *request; /* until submitted */
-    const char *name;    /* "contacts:get" */
+    mw_arena *arena;         /* until there is a request */
+    mw_request *request;     /* until submitted */
+    const char *name;        /* "contacts:get" */
+    const mw_operation *row; /* NULL: raw */
+    int params;              /* index of the table of parameters */
+    bool by_name;            /* which holds the path parameters as well */
 } mw__callbox;
 
 mw__client *mw__lua_client_check(lua_State *L, mw_lua *ctx, int index,
@@ -49,6 +54,10 @@ mw__client *mw__lua_client_push(lua_State *L, mw_lua *ctx);
  * mw_err with `error` filled. Options that borrow from Lua are read after the push. [-0, +0, -] */
 int mw__lua_client_start(mw__client *client, const mw_client_options *options, mw_error *error);
 
+/* Makes the policy that the table at `index` describes and leaves it in client->policy, which frees it, also
+ * when this raises. [-0, +0, raises] */
+void mw__lua_policy_read(lua_State *L, mw_lua *ctx, int index, mw__client *client);
+
 /* Pushes the box of a call on the client at `client`, which lives as long, and marks it to be
  * closed. It holds an empty arena. Returns its index. [-0, +1, raises] */
 int mw__lua_callbox_push(lua_State *L, mw_lua *ctx, int client, const char *what);
@@ -56,6 +65,10 @@ int mw__lua_callbox_push(lua_State *L, mw_lua *ctx, int client, const char *what
  * returned `rc` and filled in `error`, and waits for the answer; or raises what went wrong. */
 int mw__lua_call_submit(lua_State *L, mw_lua *ctx, mw__client *client, int box, int rc,
                         mw_error *error, const char *what);
+/* Raises why there was no call at all, as `error` says it; who put an option of the call among the parameters is told
+ * where it belongs. `what` is the name of the call. [-0, +0, raises] */
+int mw__lua_call_refuse(lua_State *L, mw_lua *ctx, const mw__callbox *box, mw_error *error,
+                        const char *what);
 mw_answer *mw__lua_answer_copy(const mw_answer *answer);
 /* Pushes result and response of a good answer or raises. [-0, +2, raises] */
 int mw__lua_answer_push(lua_State *L, mw_lua *ctx, const mw_answer *answer, const char *operation);

@@ -46,7 +46,7 @@ static const profile profiles[] = {
 /* Whether there are profiles from the environment: a host has to ask for them. */
 static bool has_env(const mw_lua *ctx)
 {
-    return ctx->env || ctx->owned;
+    return !ctx->connect && (ctx->env || ctx->owned);
 }
 
 /* Values of one connect, copied because the host's function lends each only until its next call.
@@ -155,6 +155,24 @@ static int raise_unknown(lua_State *L, mw_lua *ctx, const char *name)
                          lua_tostring(L, -1));
 }
 
+/* Pushes a client on the gate that the host has for that name. [-0, +1, raises] */
+static int connect_host(lua_State *L, mw_lua *ctx, const char *name)
+{
+    mw__client *client = mw__lua_client_push(L, ctx);
+    mw_error error = {0};
+    mw_gate *gate = NULL;
+    char label[sizeof client->label] = "";
+    int rc = ctx->connect(name, &gate, label, sizeof label, &error, ctx->connect_ud);
+    if (rc != MW_OK) {
+        error.code = rc;
+        return mw__lua_raise_core(L, ctx, &error, "connect");
+    }
+    client->gate = gate;
+    client->service = mw_gate_service(gate);
+    memcpy(client->label, label, sizeof label);
+    return 1;
+}
+
 /* core.connect(name) -> client. [-1, +1, raises] */
 static int l_connect(lua_State *L)
 {
@@ -175,6 +193,8 @@ static int l_connect(lua_State *L)
                  mw_service_name(client->service), name);
         return 1;
     }
+    if (ctx->connect)
+        return connect_host(L, ctx, name);
     for (const profile *from = profiles; from->name && has_env(ctx); from++) {
         if (strcmp(from->name, name) == 0)
             return connect_env(L, ctx, from);
@@ -205,6 +225,12 @@ void mw_lua_on_env(mw_lua *ctx, mw_lua_env_fn fn, void *ud)
 {
     ctx->env = fn;
     ctx->env_ud = ud;
+}
+
+void mw_lua_on_connect(mw_lua *ctx, mw_lua_connect_fn fn, void *ud)
+{
+    ctx->connect = fn;
+    ctx->connect_ud = ud;
 }
 
 void mw__lua_lent_free(mw_lua *ctx)

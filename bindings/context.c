@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client_private.h"
+#include "fs_private.h"
 #include "mw/version.h"
 
 static const char registry_key = 0; /* its address is the key of the context */
@@ -41,6 +42,13 @@ void mw__lua_slot_set(lua_State *L, mw_lua *ctx, mw__slot slot)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &ctx->slot[slot]);
 }
 
+/* The name of the class, upvalue 1: no address. [-1, +1, -] */
+static int l_class_text(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    return 1;
+}
+
 void mw__lua_class_new(lua_State *L, mw_lua *ctx, mw__slot slot, const char *name,
                        const luaL_Reg *methods)
 {
@@ -58,6 +66,12 @@ void mw__lua_class_new(lua_State *L, mw_lua *ctx, mw__slot slot, const char *nam
         lua_pop(L, 2);
     }
     lua_pushstring(L, name);
+    if (lua_getfield(L, -2, "__tostring") == LUA_TNIL) {
+        lua_pushvalue(L, -2);
+        lua_pushcclosure(L, l_class_text, 1);
+        lua_setfield(L, -4, "__tostring");
+    }
+    lua_pop(L, 1);
     lua_setfield(L, -2, "__name");
     lua_pushboolean(L, false);
     lua_setfield(L, -2, "__metatable");
@@ -116,10 +130,13 @@ static int l_ctx_gc(lua_State *L)
     free(ctx->scratch);
     ctx->scratch = NULL;
     mw__lua_lent_free(ctx);
+    mw__lua_plain_free(ctx->plain);
+    ctx->plain = NULL;
     return 0;
 }
 
-mw_lua *mw__lua_ctx_new(lua_State *L, mw_loop *loop)
+/* Makes the context and keeps it in the registry; `loop` NULL: one of its own. [-0, +0, raises] */
+static mw_lua *new_context(lua_State *L, mw_loop *loop)
 {
     mw_lua *ctx = lua_newuserdatauv(L, sizeof *ctx, 0);
     memset(ctx, 0, sizeof *ctx);
@@ -172,7 +189,7 @@ int luaopen_moonwire_core(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx_of(L);
     if (!ctx)
-        ctx = mw__lua_ctx_new(L, NULL);
+        ctx = new_context(L, NULL);
     if (!ctx->opened) {
         memset(ctx->meta, 0, sizeof ctx->meta); /* an opening that failed half-way starts again */
         lua_getglobal(L, "require");
@@ -194,16 +211,24 @@ int luaopen_moonwire_core(lua_State *L)
     mw__lua_open_operations(L, ctx);
     mw__lua_open_log(L, ctx);
     mw__lua_open_options(L, ctx);
+    mw__lua_open_str(L, ctx);
+    mw__lua_open_fs(L, ctx);
+    mw__lua_open_env(L, ctx);
     mw__lua_open_server(L, ctx);
     ctx->opened = true;
     return 1;
+}
+
+void mw_lua_confine(mw_lua *ctx)
+{
+    ctx->confined = true;
 }
 
 mw_lua *mw_lua_preload(lua_State *L, mw_loop *loop)
 {
     mw_lua *ctx = mw__lua_ctx_of(L);
     if (!ctx)
-        ctx = mw__lua_ctx_new(L, loop);
+        ctx = new_context(L, loop);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, luaopen_moonwire_core);
     lua_setfield(L, -2, "moonwire.core");

@@ -35,30 +35,39 @@ static bool is_option(const char *name)
     return row->name != NULL;
 }
 
-static bool has_member(const mw_value *object, const char *name)
+static bool is_path_name(const mw_operation *row, const char *name)
 {
-    for (size_t i = 0; object->type == MW_V_OBJECT && i < object->length; i++) {
-        if (strcmp(object->as.members[i].name, name) == 0)
+    for (const mw_field *field = row->path_params; field && field->name; field++) {
+        if (strcmp(field->name, name) == 0)
             return true;
     }
     return false;
 }
 
-/* Makes the request of a row. Who put an option of the call among the parameters is told where it belongs. */
-static int make_request(const mw_operation *row, const mw_value *path, size_t count,
-                        const mw_value *params, const mw_call_options *options,
-                        mw_request **request, mw_error *error)
+/* Whether the parameters of the call have a member of that name. [-0, +0, -] */
+static bool has_param(lua_State *L, const mw__callbox *box, const char *name)
 {
-    int rc = mw_request_new(row, path, count, params, options, request, error);
-    if (rc == MW_INVALID && is_option(error->field) && has_member(params, error->field)) {
+    if (!box->row || !lua_istable(L, box->params) || (box->by_name && is_path_name(box->row, name)))
+        return false;
+    lua_pushstring(L, name);
+    bool has = lua_rawget(L, box->params) != LUA_TNIL;
+    lua_pop(L, 1);
+    return has;
+}
+
+int mw__lua_call_refuse(lua_State *L, mw_lua *ctx, const mw__callbox *box, mw_error *error,
+                        const char *what)
+{
+    bool denied = error->code == MW_DENIED || error->code == MW_BUDGET;
+    if (error->code == MW_INVALID && is_option(error->field) && has_param(L, box, error->field)) {
         char name[sizeof error->field];
         memcpy(name, error->field, sizeof name);
         mw_error_set(
-            error, rc, name,
+            error, MW_INVALID, name,
             "%s:%s: '%s' is an option of the call: it goes into a second table, behind the parameters",
-            row->module, row->method, name);
+            box->row->module, box->row->method, name);
     }
-    return rc;
+    return mw__lua_raise_core(L, ctx, error, box->row || denied ? what : "request");
 }
 
 /* Parameter and options tables at `params` and `params + 1`; more is too much. [-0, +0, raises] */
@@ -108,6 +117,13 @@ static bool is_self(lua_State *L)
     return is;
 }
 
+/* The gate, which a finalizer may have closed since the client was looked at. [-0, +0, raises] */
+static mw_gate *open_gate(lua_State *L, mw_lua *ctx, const mw__client *client, const char *what)
+{
+    mw__lua_client_open(L, ctx, client, what);
+    return client->root->gate;
+}
+
 int l_module_call(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);
@@ -142,8 +158,11 @@ int l_module_call(lua_State *L)
         mw__lua_to_value(L, ctx, box->arena, (int)i + 2, what, fields[i].name, &path[i]);
     mw__lua_to_value(L, ctx, box->arena, params, what, "", &value);
     read_options(L, ctx, params + 1, what, &options);
+    box->row = row;
+    box->params = params;
     mw_error error = {0};
-    int rc = make_request(row, path, count, &value, &options.core, &box->request, &error);
+    int rc = mw_gate_request(open_gate(L, ctx, module->client, what), row, path, count, &value,
+                             &options.core, &box->request, &error);
     return mw__lua_call_submit(L, ctx, module->client, index, rc, &error, what);
 }
 
@@ -188,15 +207,6 @@ static const mw_operation *find_row(lua_State *L, mw_lua *ctx, mw_service servic
                   "call: unknown operation '%s'; mw.operations(\"%s\") lists them", name,
                   mw_service_name(service));
     return NULL;
-}
-
-static bool is_path_name(const mw_operation *row, const char *name)
-{
-    for (const mw_field *field = row->path_params; field && field->name; field++) {
-        if (strcmp(field->name, name) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* Takes the path parameters out of the parameters by name. `value` keeps the rest. False: no memory. */
@@ -263,9 +273,13 @@ int l_client_call(lua_State *L)
     }
     if (!split_params(box->arena, row, &value, path))
         return mw__lua_raise(L, ctx, MW_MEMORY, what, "%s", mw_err_text(MW_MEMORY));
+    box->row = row;
+    box->params = 3;
+    box->by_name = true;
     mw_error error = {0};
-    int rc = make_request(row, path, count_fields(path_fields(row)), &value, &options.core,
-                          &box->request, &error);
+    int rc =
+        mw_gate_request(open_gate(L, ctx, client, what), row, path, count_fields(path_fields(row)),
+                        &value, &options.core, &box->request, &error);
     return mw__lua_call_submit(L, ctx, client, index, rc, &error, what);
 }
 
@@ -296,7 +310,7 @@ int l_client_request(lua_State *L)
     mw__lua_to_value(L, ctx, box->arena, 4, "request", "", &value);
     read_options(L, ctx, 5, "request", &options);
     mw_error error = {0};
-    int rc = mw_request_raw(client->service, (mw_verb)verb, path, &value, &options.core,
-                            &box->request, &error);
+    int rc = mw_gate_request_raw(open_gate(L, ctx, client, "request"), (mw_verb)verb, path, &value,
+                                 &options.core, &box->request, &error);
     return mw__lua_call_submit(L, ctx, client, index, rc, &error, "request");
 }

@@ -11,20 +11,10 @@
 static bool push_where(lua_State *L, mw_lua *ctx)
 {
     lua_Debug ar;
-    for (int level = 0; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sl", &ar);
-        if (ar.currentline <= 0)
-            continue;
-        mw__lua_slot_push(L, ctx, MW__OWN);
-        lua_pushlstring(L, ar.source, ar.srclen);
-        bool own = lua_rawget(L, -2) != LUA_TNIL;
-        lua_pop(L, 2);
-        if (own)
-            continue;
-        lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-        return true;
-    }
-    return false;
+    if (!mw__lua_where(L, ctx, false, &ar))
+        return false;
+    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+    return true;
 }
 
 static void set_string(lua_State *L, const char *name, const char *value)
@@ -70,6 +60,7 @@ void mw__lua_error_push(lua_State *L, mw_lua *ctx, const mw__failure *failure)
                failure->code == MW_BUDGET) {
         set_string(L, "sent", "no");
     }
+    set_string(L, failure->code == MW_BUDGET ? "budget" : "field", failure->field);
     if (failure->body) {
         lua_pushvalue(L, failure->body);
         lua_setfield(L, -2, "body");
@@ -106,10 +97,17 @@ int mw__lua_raise_core(lua_State *L, mw_lua *ctx, const mw_error *error, const c
 {
     const char *message = error->message[0] ? error->message : mw_err_text(error->code);
     mw__lua_error_push(
-        L, ctx, &(mw__failure){.code = error->code, .operation = operation, .message = message});
-    set_string(L, "field", error->field);
+        L, ctx,
+        &(mw__failure){
+            .code = error->code, .operation = operation, .message = message, .field = error->field});
     set_string(L, "sent", "no");
     return lua_error(L);
+}
+
+void mw__lua_unconfined(lua_State *L, mw_lua *ctx, const char *operation, const char *message)
+{
+    if (ctx->confined)
+        mw__lua_raise(L, ctx, MW_DENIED, operation, "%s", message);
 }
 
 bool mw__lua_is_error(lua_State *L, mw_lua *ctx, int index, const char *kind)

@@ -60,6 +60,19 @@ static int l_decode(lua_State *L)
     return mw__lua_raise(L, ctx, MW_DECODE, "json", "not JSON: %s", lua_tostring(L, -1));
 }
 
+void mw__lua_mark_array(lua_State *L, mw_lua *ctx)
+{
+    mw__lua_slot_push(L, ctx, MW__META_ARRAY);
+    lua_pushliteral(L, "__gc");
+    if (lua_rawget(L, -2) != LUA_TNIL) { /* a script put it there: no finalizer comes in this way */
+        lua_pushliteral(L, "__gc");
+        lua_pushnil(L);
+        lua_rawset(L, -4);
+    }
+    lua_pop(L, 1);
+    lua_setmetatable(L, -2);
+}
+
 /* core.array(t) -> t, marked as an array; without t a new one. [-1, +1, raises] */
 static int l_array(lua_State *L)
 {
@@ -70,8 +83,7 @@ static int l_array(lua_State *L)
         lua_replace(L, 1);
     }
     luaL_checktype(L, 1, LUA_TTABLE);
-    mw__lua_slot_push(L, ctx, MW__META_ARRAY);
-    lua_setmetatable(L, 1);
+    mw__lua_mark_array(L, ctx);
     return 1;
 }
 

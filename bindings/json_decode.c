@@ -22,8 +22,7 @@ static void push_tagged(walker *walk, const char *text)
     lua_State *L = walk->L;
     if (*text == 'a') {
         lua_newtable(L);
-        mw__lua_slot_push(L, walk->ctx, MW__META_ARRAY);
-        lua_setmetatable(L, -2);
+        mw__lua_mark_array(L, walk->ctx);
         return;
     }
     if (lua_stringtonumber(L, text + 1) == 0)

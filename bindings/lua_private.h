@@ -43,6 +43,7 @@ typedef enum mw__slot {
     MW__META_TASK,
     MW__META_CLIENT,
     MW__META_SERVER,
+    MW__META_ENV,
     MW__MODULES, /* table: "service module" -> metatable of the module's proxies */
     MW__EACH,    /* the method `each`, set by the Lua library */
     MW__REQUIRE, /* the state's require, to load cjson when it is needed */
@@ -129,11 +130,18 @@ struct mw__task {
 struct mw_lua {
     lua_State *main;
     mw_loop *loop;
-    bool owned;  /* the loop is freed with the context */
-    bool closed; /* the state is closing */
-    bool relays; /* coroutine.resume, wrap and close have been replaced */
-    bool opened; /* the module is whole */
-    volatile sig_atomic_t interrupted;
+    bool owned;                        /* the loop is freed with the context */
+    bool closed;                       /* the state is closing */
+    bool relays;                       /* coroutine.resume, wrap and close have been replaced */
+    bool opened;                       /* the module is whole */
+    bool confined;                     /* no clients and servers of its own */
+    unsigned task_limit;               /* 0: none */
+    volatile sig_atomic_t interrupted; /* what runs has to end */
+    volatile sig_atomic_t stopped;     /* for good: a mw_err, with its message */
+    volatile sig_atomic_t peeking;     /* asked for the line that runs */
+    const char *volatile stop_message;
+    mw_lua_peek_fn peek;
+    void *peek_ud;
     lua_State *volatile running; /* the thread that was resumed last and still runs, or NULL */
     mw__task *current;           /* the task it belongs to, or NULL */
     mw__job *ready, **ready_end;
@@ -155,6 +163,13 @@ struct mw_lua {
     mw__lent *lent;
     mw_lua_env_fn env;
     void *env_ud;
+    mw_lua_connect_fn connect;
+    void *connect_ud;
+    mw_lua_variable_fn variable;
+    void *variable_ud;
+    mw_lua_files files;
+    void *files_ud;
+    struct mw__plain *plain;     /* files of the process, once they are used */
     const void *meta[MW__SLOTS]; /* lua_topointer of the metatables in the slots */
     char slot[MW__SLOTS];        /* their addresses are the keys */
 };
@@ -165,8 +180,6 @@ struct mw_lua {
 mw_lua *mw__lua_ctx(lua_State *L);
 /* The context of the state, or NULL before it was opened. [-0, +0, -] */
 mw_lua *mw__lua_ctx_of(lua_State *L);
-/* Makes the context and keeps it in the registry; `loop` NULL: one of its own. [-0, +0, raises] */
-mw_lua *mw__lua_ctx_new(lua_State *L, mw_loop *loop);
 /* Pushes the context as a value, for upvalue 1. [-0, +1, -] */
 void mw__lua_ctx_push(lua_State *L, mw_lua *ctx);
 /* Pushes, or pops and keeps, the value of a slot. */
@@ -222,13 +235,24 @@ int mw__lua_reset(lua_State *L, mw_lua *ctx, lua_State *co);
 bool mw__lua_is_running(lua_State *co);
 /* Whether `co` has yielded the sentinel, which is then still its only value. [-0, +0, -] */
 bool mw__lua_is_waiting(lua_State *co, const mw_lua *ctx);
-/* Puts the hook that raises "interrupted" on a thread. [-0, +0, -] */
-void mw__lua_hook(lua_State *L);
 /* The text of an error value as `lua` prints it: a string, a number or what __tostring gives, else
  * "(error object is a table value)". Valid while the pushed value stays. [-0, +1, raises] */
 const char *mw__lua_error_text(lua_State *L, int index);
 /* Makes the class of boxes. [-0, +0, memory] */
 void mw__lua_open_boxes(lua_State *L, mw_lua *ctx);
+
+/* ---- ends from outside (hook.c) ---- */
+
+/* Puts the hook on a thread, or takes it away unless it is still wanted. [-0, +0, -] */
+void mw__lua_hook(lua_State *L);
+void mw__lua_unhook(lua_State *L, const mw_lua *ctx);
+/* The interrupt, if there was one, is over; a stop lasts. [-0, +0, -] */
+void mw__lua_calm(mw_lua *ctx);
+/* Raises what mw_lua_stop said, or "interrupted". [-0, +0, raises] */
+int mw__lua_raise_end(lua_State *L, mw_lua *ctx);
+/* The innermost Lua function that is not of the library, or with `any` the innermost one if all are: `short_src` and
+ * `currentline`. [-0, +0, -] */
+bool mw__lua_where(lua_State *L, mw_lua *ctx, bool any, lua_Debug *ar);
 
 /* ---- tasks (task.c) ---- */
 
@@ -263,20 +287,22 @@ typedef struct mw__failure {
     int code;              /* a mw_err */
     const char *operation; /* "contacts:get" */
     const char *message;
+    const char *field;       /* the parameter at fault; of MW_BUDGET the name of the budget */
     const mw_answer *answer; /* status, attempts, sent, url, elapsed, retry_after */
     int body;                /* absolute index of the decoded body on the stack, or 0 */
     int fields;              /* absolute index of the field errors on the stack, or 0 */
 } mw__failure;
 
-void mw__lua_error_push(lua_State *L, mw_lua *ctx,
-                        const mw__failure *failure); /* [-0, +1, memory] */
-int mw__lua_error_raise(lua_State *L, mw_lua *ctx,
-                        const mw__failure *failure); /* [-0, +0, raises] */
+/* [-0, +1, memory] and [-0, +0, raises] */
+void mw__lua_error_push(lua_State *L, mw_lua *ctx, const mw__failure *failure);
+int mw__lua_error_raise(lua_State *L, mw_lua *ctx, const mw__failure *failure);
 /* Raises an error of that code with a formatted message (as lua_pushfstring). [-0, +0, raises] */
 int mw__lua_raise(lua_State *L, mw_lua *ctx, int code, const char *operation, const char *format,
                   ...);
 /* Raises what the core filled in. [-0, +0, raises] */
 int mw__lua_raise_core(lua_State *L, mw_lua *ctx, const mw_error *error, const char *operation);
+/* Raises "denied" in a state that is confined. `message` begins with the operation. [-0, +0, raises] */
+void mw__lua_unconfined(lua_State *L, mw_lua *ctx, const char *operation, const char *message);
 /* Whether the value at `index` is an error object, of `kind` unless NULL. [-0, +0, -] */
 bool mw__lua_is_error(lua_State *L, mw_lua *ctx, int index, const char *kind);
 
@@ -306,6 +332,8 @@ void mw__lua_to_value(lua_State *L, mw_lua *ctx, mw_arena *arena, int index, con
  * runs in between takes another one. [-0, +0, raises] */
 mw_arena *mw__lua_arena_take(lua_State *L, mw_lua *ctx, const char *what);
 void mw__lua_arena_give(mw_lua *ctx, mw_arena *arena);
+/* Marks the table at the top as an array. [-0, +0, -] */
+void mw__lua_mark_array(lua_State *L, mw_lua *ctx);
 /* Decodes JSON text exactly. On failure pushes the reason (a string) and returns false.
  * [-0, +1, memory] */
 bool mw__lua_json_decode(lua_State *L, mw_lua *ctx, const char *text, size_t length);
@@ -324,7 +352,8 @@ typedef enum mw__option_kind {
     MW__OPT_SECONDS, /* uint32_t, milliseconds */
     MW__OPT_COUNT32, /* uint32_t */
     MW__OPT_COUNT64, /* uint64_t */
-    MW__OPT_DIGITS   /* const char *: an integer (written into `digits`) or a string of digits */
+    MW__OPT_DIGITS,  /* const char *: an integer (written into `digits`) or a string of digits */
+    MW__OPT_TABLE    /* bool: there is one; the caller reads it */
 } mw__option_kind;
 
 typedef struct mw__option {
@@ -354,14 +383,16 @@ void mw__lua_log(mw_lua *ctx, const char *level, const char *text, size_t length
 void mw__lua_open_errors(lua_State *L, mw_lua *ctx);
 void mw__lua_open_json(lua_State *L, mw_lua *ctx);
 void mw__lua_open_tasks(lua_State *L, mw_lua *ctx);
-void mw__lua_open_relays(lua_State *L,
-                         mw_lua *ctx); /* replaces coroutine.resume, wrap, close, once */
+void mw__lua_open_relays(lua_State *L, mw_lua *ctx); /* coroutine.resume, wrap, close, once */
 void mw__lua_open_clients(lua_State *L, mw_lua *ctx);
 void mw__lua_open_modules(lua_State *L, mw_lua *ctx);
 void mw__lua_open_connect(lua_State *L, mw_lua *ctx);
 void mw__lua_open_operations(lua_State *L, mw_lua *ctx);
 void mw__lua_open_log(lua_State *L, mw_lua *ctx);
 void mw__lua_open_options(lua_State *L, mw_lua *ctx);
+void mw__lua_open_str(lua_State *L, mw_lua *ctx);
+void mw__lua_open_fs(lua_State *L, mw_lua *ctx);
+void mw__lua_open_env(lua_State *L, mw_lua *ctx);
 /* server.c: adds `server`. Functions take the context as upvalue 1. [-0, +0, memory] */
 int mw__lua_open_server(lua_State *L, mw_lua *ctx);
 

@@ -66,7 +66,11 @@ void mw_lua_interrupt(mw_lua *lua);
 
 /* The same with another error, until the state is closed: of kind `code` and with `message`, which is static. `message`
  * names what was used up ("the CPU time of 30 s is used up"). No pcall outlives it: it is raised again at each
- * instruction. Async-signal-safe. */
+ * instruction. The first stop counts. Async-signal-safe.
+ *
+ * Neither this nor mw_lua_interrupt and mw_lua_peek see coroutines before "moonwire.core" has been opened, since the
+ * coroutine library is Lua's own until then. A message handler that runs for such an error, and a coroutine that such
+ * an error has ended, have no hooks: their __close can run on for ever. C code that loops is not reached at all. */
 void mw_lua_stop(mw_lua *lua, int code, const char *message);
 
 /* Asks for the line that runs: at the next instruction `fn` gets "file:line", borrowed, and must touch no Lua. What
@@ -74,6 +78,9 @@ void mw_lua_stop(mw_lua *lua, int code, const char *message);
 typedef void (*mw_lua_peek_fn)(const char *where, void *ud);
 void mw_lua_on_peek(mw_lua *lua, mw_lua_peek_fn fn, void *ud);
 void mw_lua_peek(mw_lua *lua);
+
+/* The thread of the state that runs now, or the main one. For whoever is called from within, such as an allocator. */
+lua_State *mw_lua_running(const mw_lua *lua);
 
 /* Where mw.connect gets a gate from, for a name that is not lent: MW_OK with the gate, which outlives the state, and a
  * label for tostring; or a negative mw_err with `error`. Replaces the profiles of mw_lua_on_env. The same name is
@@ -90,7 +97,7 @@ void mw_lua_confine(mw_lua *lua);
 void mw_lua_limit_tasks(mw_lua *lua, unsigned most);
 
 /* What mw.fs reads and writes through, as host/files.h has it. All functions return MW_OK or a negative mw_err with
- * `error`. Without it mw.fs uses the files of the process, without any limit. */
+ * `error`. Without it mw.fs uses the files of the process, without any limit; in a confined state there are none. */
 typedef struct mw_lua_files {
     int (*open)(const char *path, char mode, uint32_t *handle, mw_error *error, void *ud);
     int (*read)(uint32_t handle, char *data, size_t *length, mw_error *error, void *ud);

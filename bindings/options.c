@@ -96,6 +96,11 @@ static void store(lua_State *L, mw_lua *ctx, const char *what, const mw__option 
             wrong(L, ctx, what, row->name, "true or false");
         *(bool *)at = lua_toboolean(L, -1);
         break;
+    case MW__OPT_TABLE:
+        if (!lua_istable(L, -1))
+            wrong(L, ctx, what, row->name, "a table");
+        *(bool *)at = true;
+        break;
     case MW__OPT_ZERO:
         if (number < 0 || number > 0)
             wrong(L, ctx, what, row->name, "0, the only value so far");

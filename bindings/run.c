@@ -1,34 +1,6 @@
-/* run.c: owns the run of a host's script: the protected call with a traceback, the tasks that
- * outlive the main chunk, and the interrupt. Must not know calls. Runs on the thread of the Lua
- * state, except mw_lua_interrupt, which is async-signal-safe. */
+/* run.c: owns the run of a host's script: the protected call with a traceback, and the tasks that
+ * outlive the main chunk. Must not know calls. Runs on the thread of the Lua state. */
 #include "lua_private.h"
-
-/* Raises at every instruction while the interrupt lasts, so that no pcall outlives it. */
-static void on_hook(lua_State *L, lua_Debug *ar)
-{
-    (void)ar;
-    mw_lua *ctx = mw__lua_ctx_of(L);
-    if (!ctx || !ctx->interrupted) {
-        lua_sethook(L, NULL, 0, 0);
-        return;
-    }
-    mw__lua_raise(L, ctx, MW_CANCELLED, NULL, "interrupted");
-}
-
-void mw__lua_hook(lua_State *L)
-{
-    lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
-}
-
-void mw_lua_interrupt(mw_lua *ctx)
-{
-    ctx->interrupted = 1;
-    mw__lua_hook(ctx->main);
-    lua_State *running = ctx->running;
-    if (running)
-        mw__lua_hook(running);
-    mw_loop_wake(ctx->loop);
-}
 
 /* Message handler: keeps the traceback in a slot and passes the error value on. [-0, +1, memory] */
 static int l_traced(lua_State *L)
@@ -109,13 +81,6 @@ static void leave_results(lua_State *L, int base, int status)
     lua_settop(L, base + 1);
 }
 
-/* The interrupt, if there was one, is over. [-0, +0, -] */
-static void calm(mw_lua *ctx)
-{
-    ctx->interrupted = 0;
-    lua_sethook(ctx->main, NULL, 0, 0);
-}
-
 /* Runs until every task has ended. LUA_OK, or a failure with value and trace at the top. [-0, +0 or +2, -] */
 static int finish_tasks(lua_State *L, mw_lua *ctx, int base)
 {
@@ -142,7 +107,7 @@ int mw_lua_run(lua_State *L, mw_lua *ctx, int nargs, int nresults)
     if (status != LUA_OK)
         mw__lua_task_kill_all(L, ctx);
     settle(ctx);
-    calm(ctx);
+    mw__lua_calm(ctx);
     return status;
 }
 
@@ -151,7 +116,7 @@ int mw_lua_call(lua_State *L, mw_lua *ctx, int nargs, int nresults)
     int base;
     int status = call_traced(L, ctx, nargs, nresults, &base);
     leave_results(L, base, status);
-    calm(ctx);
+    mw__lua_calm(ctx);
     return status;
 }
 
@@ -176,9 +141,20 @@ bool mw_lua_ready(const mw_lua *ctx)
     return ctx->ready != NULL;
 }
 
+static int l_raise_end(lua_State *L)
+{
+    return mw__lua_raise_end(L, mw__lua_ctx_of(L));
+}
+
 int mw_lua_turn(lua_State *L, mw_lua *ctx)
 {
     int top = lua_gettop(L);
+    if (ctx->stopped) { /* nothing goes on any more */
+        lua_pushcfunction(L, l_raise_end);
+        int status = call_traced(L, ctx, 0, 0, &top);
+        leave_results(L, top, status);
+        return status;
+    }
     mw__lua_turn(L, ctx);
     lua_pushboolean(L, false);
     mw__lua_slot_set(L, ctx, MW__TRACE);
@@ -189,6 +165,6 @@ int mw_lua_turn(lua_State *L, mw_lua *ctx)
         ctx->failures->watched = true;
         mw__lua_task_seen(L, ctx, ctx->failures);
     }
-    calm(ctx);
+    mw__lua_calm(ctx);
     return lua_gettop(L) > top ? LUA_ERRRUN : LUA_OK;
 }

@@ -204,6 +204,9 @@ static int l_server(lua_State *L)
     mw_lua *ctx = mw__lua_ctx(L);
     char digits[24];
     mw_error error = {0};
+    mw__lua_unconfined(L, ctx, "server",
+                       "server: a sandboxed script can't listen; run it with --sandbox=off to "
+                       "make servers of its own");
     lua_settop(L, 1);
     split_handler(L, ctx);
     server_options options = {.core.host = "127.0.0.1", .core.port = take_port(L, ctx)};

@@ -27,8 +27,21 @@ static int l_spawn(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);
     luaL_checktype(L, 1, LUA_TFUNCTION);
+    if (ctx->task_limit > 0 && ctx->task_count >= ctx->task_limit) {
+        const char *message = lua_pushfstring(L, "spawn: the budget of %I tasks is used up",
+                                              (lua_Integer)ctx->task_limit);
+        return mw__lua_error_raise(
+            L, ctx,
+            &(mw__failure){
+                .code = MW_BUDGET, .operation = "spawn", .message = message, .field = "tasks"});
+    }
     mw__lua_task_spawn(L, ctx, lua_gettop(L) - 1);
     return 1;
+}
+
+void mw_lua_limit_tasks(mw_lua *ctx, unsigned most)
+{
+    ctx->task_limit = most;
 }
 
 static void on_watch(mw__watch *watch, const mw__task *task)
@@ -180,11 +193,19 @@ static int l_task_cancel(lua_State *L)
     return 1;
 }
 
+static const char *const state_names[] = {"running", "done", "failed", "cancelled"};
+
 /* task:status() -> "running" | "done" | "failed" | "cancelled". [-1, +1, raises] */
 static int l_task_status(lua_State *L)
 {
-    static const char *const names[] = {"running", "done", "failed", "cancelled"};
-    lua_pushstring(L, names[check_task(L, mw__lua_ctx(L), 1)->state]);
+    lua_pushstring(L, state_names[check_task(L, mw__lua_ctx(L), 1)->state]);
+    return 1;
+}
+
+static int l_task_text(lua_State *L)
+{
+    const mw__task *task = check_task(L, lua_touserdata(L, lua_upvalueindex(1)), 1);
+    lua_pushfstring(L, "moonwire.task (%s)", state_names[task->state]);
     return 1;
 }
 
@@ -250,8 +271,11 @@ static int l_live(lua_State *L)
 
 void mw__lua_open_tasks(lua_State *L, mw_lua *ctx)
 {
-    static const luaL_Reg methods[] = {
-        {"wait", l_task_wait}, {"cancel", l_task_cancel}, {"status", l_task_status}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"wait", l_task_wait},
+                                       {"cancel", l_task_cancel},
+                                       {"status", l_task_status},
+                                       {"__tostring", l_task_text},
+                                       {NULL, NULL}};
     static const luaL_Reg functions[] = {{"spawn", l_spawn}, {"join", l_join},
                                          {"sleep", l_sleep}, {"is_task", l_is_task},
                                          {"live", l_live},   {NULL, NULL}};

@@ -231,7 +231,7 @@ void mw__lua_drive(lua_State *L, mw_lua *ctx, mw__waiter *waiter)
     if (hooked)
         lua_error(L);
     if (interrupted)
-        mw__lua_raise(L, ctx, MW_CANCELLED, NULL, "interrupted");
+        mw__lua_raise_end(L, ctx);
     if (problem)
         mw__lua_raise(L, ctx, MW_INVALID, NULL, "%s", problem);
 }

@@ -2,8 +2,8 @@
  * scripts in workers of their own. A broker serves any number of runs on one loop. Knows no command line.
  * One thread, but for the writer of output.c.
  *
- *     mw__broker broker = {.loop = loop, .output = output, .connect = ..., .ud = ...};
- *     mw__run_start(&broker, &options, &run, &error);
+ *     mw__run_options options = {.loop = loop, .output = output, .connect = ..., .ud = ...};
+ *     mw__run_start(&options, &run, &error);
  *     while (!mw__run_over(run)) { mw_loop_run(loop, true); mw__run_turn(run); }
  *     mw__run_result(run) ...
  *     mw__run_free(run); */
@@ -32,7 +32,6 @@ typedef struct mw__run_options {
     mw__budgets budgets;
     const char *lua_dir; /* or NULL */
     bool best_effort;    /* go on without layers that are missing */
-    bool may_print;      /* reserved: false swallows output */
     mw__grants *files;   /* granted folders; borrowed; NULL: none */
     mw_loop *loop;
     mw__output *output;  /* where print and log go; borrowed */
@@ -49,6 +48,7 @@ typedef struct mw__result {
                           * "sandbox" */
     const char *budget;  /* "cpu", "memory", ...; "" for none */
     const char *message; /* what to print: one line, or the script's error with its traceback; "" */
+    bool own;            /* the message is the broker's own line; else the script's */
 } mw__result;
 
 /* Starts the worker and the run. Everything that is borrowed must outlive it. */
@@ -56,10 +56,10 @@ int mw__run_start(const mw__run_options *options, mw__run **run, mw_error *error
 /* To be called after each turn of the loop: what can't be done from a callback of the loop. Never blocks. */
 void mw__run_turn(mw__run *run);
 bool mw__run_over(const mw__run *run);
-/* Asks the script to end ("interrupted", kind "cancelled"); 250 ms later it is killed. */
+/* Asks the script to end ("interrupted", kind "cancelled"); 120 ms later it is killed. */
 void mw__run_interrupt(mw__run *run);
 const mw__result *mw__run_result(const mw__run *run);
-/* CPU, memory, ... that it has used, for the manual's sake and for specs. */
+/* CPU time used so far, in milliseconds. */
 uint64_t mw__run_cpu_ms(const mw__run *run);
 pid_t mw__run_pid(const mw__run *run);
 void mw__run_free(mw__run *run);

@@ -7,6 +7,8 @@
 
 #include "interrupt.h"
 #include "mw/operation.h"
+#include "policy_flags.h"
+#include "worker.h"
 
 #define TWIN_SERVES                                                                                \
     "The twin serves the operations that a desk's daily work needs; the others answer 501 with\n"  \
@@ -18,10 +20,39 @@ static const char lua_dir_help[] = "read the library from DIR/moonwire, not the 
 // clang-format on
 
 static const mw__option run_options[] = {
-    {"--twin", NULL, "run against a twin of both services, started for this run"}, LUA_DIR, {0}};
+    {"--twin", NULL, "run against a twin of both services, started for this run"},
+    {"--sandbox", "on|best-effort|off", "best-effort: also where a layer is missing; off: none [on]"},
+    MW__POLICY_OPTIONS,
+    MW__FILE_OPTIONS,
+    MW__BUDGET_OPTIONS,
+    LUA_DIR,
+    {0}};
+
+static const mw__option learn_options[] = {
+    {"--twin", NULL, "against a twin of both services, started for this run"},
+    {"--to", "FILE", "write the policy to FILE [SCRIPT.policy.lua beside the script]"},
+    {"--force", NULL, "also where there is such a file already"},
+    {"--sandbox", "on|best-effort|off", "as in moonwire run [on]"},
+    MW__POLICY_OPTIONS,
+    MW__FILE_OPTIONS,
+    MW__BUDGET_OPTIONS,
+    LUA_DIR,
+    {0}};
 
 static const mw__option repl_options[] = {
-    {"--twin", NULL, "against a twin; `desk` and `circuit` are ready to use"}, LUA_DIR, {0}};
+    {"--twin", NULL, "against a twin; `desk` and `circuit` are ready to use"},
+    MW__POLICY_OPTIONS,
+    LUA_DIR,
+    {0}};
+
+static const mw__option apply_options[] = {
+    {"--twin", NULL, "send it to a twin of both services, started for this"},
+    {"--yes", NULL, "don't ask"},
+    {"--allow-read", "DIR", "send files below DIR where the plan names them; may repeat"},
+    {"--audit", "FILE", "append a JSON line to FILE for each call"},
+    {"--audit-bodies", NULL, "with the bodies that are sent"},
+    LUA_DIR,
+    {0}};
 
 static const mw__option twin_options[] = {
     {"--listen", "HOST:PORT", "where to listen [127.0.0.1:0, that is any free port]"},
@@ -49,13 +80,34 @@ const mw__command mw__commands[] = {
             "              one of OOCTOPUS_TOKEN, OOCTOPUS_BOT_TOKEN, OOCTOPUS_PLATFORM_TOKEN\n"
             "  \"chatwoot\"  the same variables, under the paths of upstream Chatwoot; needs OOCTOPUS_URL\n"
             "  \"circuit\"   CIRCUIT_URL [https://circuitsandbox.net/rest/v2], CIRCUIT_TOKEN\n\n"
-            "moonwire never hands a token to the script, nor to the programs that the script starts. But\n"
-            "a script is not sandboxed yet: it can read your files and run programs as you can. Run only\n"
-            "scripts that you trust.\n",
+            "The script runs in a process of its own that holds no token, no file, no network and no\n"
+            "environment. Of Lua it has all but io, debug, package, dofile, loadfile, and of os the clocks.\n"
+            "What it calls is checked against the policy, and what it uses up against the budgets; each has\n"
+            "an exit code. `require` finds moonwire and the *.lua beside the script. `moonwire selfcheck`\n"
+            "shows what keeps the script in; where a layer is missing, it does not run.\n\n"
+            "SIZE is in bytes or with k, M or G; TIME in seconds or with ms, s, m or h.\n\n"
+            "--sandbox=off runs the script in this process, with all of Lua and with all that you may do.\n"
+            "Run only scripts so that you trust.\n",
         .required = true,
         .script = true,
         .options = run_options,
         .run = mw__cmd_run,
+    },
+    {
+        .name = "learn",
+        .operand = "SCRIPT [ARGS...]",
+        .help = "run a script and write the smallest policy that it needs",
+        .more =
+            "Runs the script as moonwire run does, with every operation and raw request that no option\n"
+            "forbids, and writes what it used to SCRIPT.policy.lua, one entry a line. moonwire run finds that\n"
+            "file by itself; folders, variables and raw requests count only in a file that --policy names.\n"
+            "A script that takes another way another time may need more: then the run ends as denied, and\n"
+            "says what it lacks. Variables are written as they were granted. After a run that failed\n"
+            "nothing is written.\n",
+        .required = true,
+        .script = true,
+        .options = learn_options,
+        .run = mw__cmd_learn,
     },
     {
         .name = "repl",
@@ -70,6 +122,22 @@ const mw__command mw__commands[] = {
             "end, and the exit code is 1 when anything failed.\n\n" TWIN_SERVES,
         .options = repl_options,
         .run = mw__cmd_repl,
+    },
+    {
+        .name = "apply",
+        .operand = "PLAN",
+        .help = "send what `moonwire run --dry-run --plan PLAN` held back",
+        .more =
+            "Checks every line of the plan, shows what there is to send, asks if a person sits at the\n"
+            "terminal, and sends the calls in order, one after the other. Where a line holds a placeholder\n"
+            "for the id of something that an earlier line makes, the real id takes its place. The first\n"
+            "failure ends it, and says what was sent and what was not; a plan that is sent again makes all\n"
+            "of its changes again.\n\n"
+            "A line says what to send with `operation`, `profile` and `arguments`; its `path` and `body` are\n"
+            "for reading. Profiles are those of moonwire run.\n",
+        .required = true,
+        .options = apply_options,
+        .run = mw__cmd_apply,
     },
     {
         .name = "twin",
@@ -89,6 +157,16 @@ const mw__command mw__commands[] = {
             "that one is shown with its path parameters, its query and its body.\n",
         .options = ops_options,
         .run = mw__cmd_ops,
+    },
+    {
+        .name = "selfcheck",
+        .help = "show what keeps scripts in, and try to get out",
+        .more =
+            "Prints the layers of the sandbox that this system gives to a script's process, then tries what\n"
+            "no script may do, each attempt in such a process of its own, which has to be killed for it. The\n"
+            "exit code is 12 when a required layer is missing or an attempt was not killed. landlock needs\n"
+            "Linux 5.13 and is a second lock behind seccomp: scripts run without it as well.\n",
+        .run = mw__cmd_selfcheck,
     },
     {
         .name = "version",
@@ -152,7 +230,7 @@ void mw__help_print(FILE *file, const mw__command *command)
 /* The row of `name`, or NULL after having said so. */
 static const mw__command *find(const char *name)
 {
-    const char *names[16] = {0};
+    const char *names[32] = {0};
     size_t count = 0;
     for (const mw__command *command = mw__commands; command->name; command++) {
         if (strcmp(command->name, name) == 0)
@@ -190,6 +268,9 @@ static int finish(int code)
 
 int moonwire_cli(int argc, char **argv)
 {
+    /* The process that a script runs in: before anything else, and without a word on standard output. */
+    if (argc > 1 && strcmp(argv[1], "--worker") == 0)
+        return mw__worker_main(argc, argv);
     if (argc < 2) {
         fputs("Usage: moonwire COMMAND [OPTIONS] [ARGS...]; see moonwire help\n", stderr);
         return MW_EXIT_USAGE;

@@ -12,6 +12,7 @@
 #include "interrupt.h"
 #include "line.h"
 #include "mw/version.h"
+#include "policy_flags.h"
 
 #define CHUNK "=stdin"
 
@@ -358,23 +359,34 @@ static int prepare(repl *self, const mw__args *args)
     return MW_EXIT_OK;
 }
 
-int mw__cmd_repl(const mw__args *args)
+/* The prompt, from here to its end. */
+static int use(repl *self, const mw__args *args, mw__permit *permit)
 {
-    repl self = {0};
-    int code = mw__session_open(&self.session, args);
+    int code = mw__session_open(&self->session, args, permit);
     if (code == MW_EXIT_OK) {
-        self.L = self.session.host->L;
-        self.line = mw__line_new();
-        if (!self.line)
+        self->L = self->session.host->L;
+        self->line = mw__line_new();
+        if (!self->line)
             code = mw__complain("repl", MW_EXIT_SCRIPT, "out of memory");
     }
     if (code == MW_EXIT_OK)
-        code = prepare(&self, args);
+        code = prepare(self, args);
     if (code == MW_EXIT_OK)
-        code = loop(&self);
+        code = loop(self);
     fflush(stdout);
-    mw__line_free(self.line);
-    forget(&self);
-    mw__session_close(&self.session);
+    mw__line_free(self->line);
+    forget(self);
+    mw__session_close(&self->session);
+    return code;
+}
+
+int mw__cmd_repl(const mw__args *args)
+{
+    repl self = {0};
+    mw__permit permit;
+    int code = mw__permit_open(args, NULL, &permit);
+    if (code < 0)
+        code = mw__permit_end(&permit, use(&self, args, &permit));
+    mw__permit_close(&permit);
     return code;
 }

@@ -31,6 +31,22 @@ int mw__exit_for(const char *kind)
     return MW_EXIT_SCRIPT;
 }
 
+int mw__exit_for_budget(const char *budget)
+{
+    static const struct {
+        const char *name;
+        int code;
+    } budgets[] = {
+        {"calls", MW_EXIT_BUDGET},  {"memory", MW_EXIT_MEMORY}, {"cpu", MW_EXIT_CPU},
+        {"wall", MW_EXIT_WALL},     {"writes", MW_EXIT_WRITES}, {"bytes sent", MW_EXIT_BYTES},
+        {"output", MW_EXIT_OUTPUT}, {"tasks", MW_EXIT_TASKS},   {"source", MW_EXIT_SOURCE},
+    };
+    for (size_t i = 0; i < sizeof budgets / sizeof budgets[0]; i++)
+        if (strcmp(budgets[i].name, budget) == 0)
+            return budgets[i].code;
+    return MW_EXIT_OK;
+}
+
 int mw__exit_row(unsigned index, int *code, const char **meaning)
 {
     if (index >= ROWS)

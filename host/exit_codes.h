@@ -40,6 +40,9 @@ typedef enum mw_exit {
  * the table. */
 int mw__exit_for(const char *kind);
 
+/* The exit code for a budget that is used up ("cpu", "bytes sent"); 0 when there is no such budget. */
+int mw__exit_for_budget(const char *budget);
+
 /* The row `index` of the table, for the manual; false beyond the last. */
 int mw__exit_row(unsigned index, int *code, const char **meaning);
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failure.h"
+
 struct mw__loan {
     mw_client *client;
     mw__loan *next;
@@ -54,20 +56,9 @@ static int keep_failure(moonwire *host, int value)
     lua_State *L = host->L;
     const char *text =
         lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "(error without a text)";
-    char kind[sizeof host->kind] = "script";
-    value = lua_absindex(L, value);
-    if (lua_istable(L, value) && lua_checkstack(L, 2)) {
-        lua_pushnil(L);
-        while (lua_next(L, value)) {
-            bool found = lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING &&
-                         strcmp(lua_tostring(L, -2), "kind") == 0;
-            if (found && strlen(lua_tostring(L, -1)) < sizeof kind)
-                memcpy(kind, lua_tostring(L, -1), strlen(lua_tostring(L, -1)) + 1);
-            lua_pop(L, found ? 2 : 1);
-            if (found)
-                break;
-        }
-    }
+    const char *kind = mw__failure_field(L, value, "kind");
+    if (!kind || strlen(kind) >= sizeof host->kind)
+        kind = "script";
     keep_error(host, text, kind);
     return code_of(kind);
 }
@@ -114,12 +105,18 @@ failed:
     return NULL;
 }
 
+void mw__host_close_state(moonwire *host)
+{
+    if (host->L)
+        lua_close(host->L);
+    host->L = NULL;
+}
+
 void moonwire_free(moonwire *host)
 {
     if (!host)
         return;
-    if (host->L)
-        lua_close(host->L);
+    mw__host_close_state(host);
     while (host->loans) {
         mw__loan *loan = host->loans;
         host->loans = loan->next;

@@ -58,6 +58,9 @@ int mw__host_call(moonwire *host, int nargs, int nresults);
  * task. [-0, +0, -] */
 int mw__host_turn(moonwire *host);
 
+/* Closes the state, and with it what it has in flight; all that is left to do then is moonwire_free. */
+void mw__host_close_state(moonwire *host);
+
 /* Requires the Lua module `name`. Returns as mw__host_call. [-0, +1 or +0, -] */
 int mw__host_require(moonwire *host, const char *name);
 

@@ -19,9 +19,10 @@
 #include "exit_codes.h"
 #include "line.h"
 
-enum { GRACE_US = 120000, FLUSH_US = 40000 };
+enum { GRACE_US = 120000, LOOP_GRACE_US = 500000, FLUSH_US = 40000 };
 
 static mw_lua *volatile watched;
+static mw_loop *volatile woken;
 static volatile sig_atomic_t bound;
 static volatile sig_atomic_t seen;
 static volatile sig_atomic_t leaving;
@@ -57,9 +58,14 @@ static void on_alarm(int number)
 static void on_interrupt(int number)
 {
     (void)number;
-    if (!watched || seen)
+    if ((!watched && !woken) || seen)
         leave();
     seen = 1;
+    if (woken) {
+        mw_loop_wake(woken);
+        arm(LOOP_GRACE_US);
+        return;
+    }
     mw_lua_interrupt(watched);
     if (bound)
         arm(GRACE_US);
@@ -93,9 +99,21 @@ void mw__interrupt_install(void)
 void mw__interrupt_watch(mw_lua *lua, bool bounded)
 {
     watched = NULL;
+    woken = NULL;
     seen = 0;
     bound = bounded;
     watched = lua;
+}
+
+void mw__interrupt_watch_loop(mw_loop *loop)
+{
+    mw__interrupt_watch(NULL, false);
+    woken = loop;
+}
+
+void mw__interrupt_done(void)
+{
+    arm(0);
 }
 
 bool mw__interrupt_seen(void)

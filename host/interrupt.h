@@ -15,6 +15,13 @@ void mw__interrupt_install(void);
  * once. Forgets earlier SIGINTs. */
 void mw__interrupt_watch(mw_lua *lua, bool bounded);
 
+/* From now on SIGINT wakes `loop`, whose owner asks mw__interrupt_seen. A second SIGINT, or half a second, ends the
+ * process with code 130. */
+void mw__interrupt_watch_loop(mw_loop *loop);
+
+/* What SIGINT was to end has ended: the process is not ended any more by an earlier one. */
+void mw__interrupt_done(void);
+
 /* Whether SIGINT came since mw__interrupt_watch. */
 bool mw__interrupt_seen(void);
 

@@ -62,33 +62,62 @@ static int unknown_option(const mw__command *command, const char *word, size_t l
                         closest ? "'?)" : "", command->name);
 }
 
-/* One option at argv[*at], which moves on to its value where that stands by itself. Returns -1 or
- * an exit code. */
+/* The row of the option at argv[*at], which moves on to its value where that stands by itself; -1 when
+ * there is no such row. `*value` is "" for an option without argument, NULL where it is missing or there
+ * is one too many. */
+static int read_option(const mw__args *args, int *at, const char **value)
+{
+    const mw__option *options = args->command->options;
+    const char *word = args->argv[*at];
+    const char *equals = strchr(word, '=');
+    size_t length = equals ? (size_t)(equals - word) : strlen(word);
+    for (int i = 0; options && options[i].name; i++) {
+        if (strlen(options[i].name) != length || strncmp(options[i].name, word, length) != 0)
+            continue;
+        if (!options[i].argument)
+            *value = equals ? NULL : "";
+        else if (equals)
+            *value = equals + 1;
+        else
+            *value = *at + 1 < args->argc ? args->argv[++*at] : NULL;
+        return i;
+    }
+    return -1;
+}
+
+/* Returns -1 or an exit code. */
 static int parse_option(mw__args *args, int *at)
 {
     const mw__command *command = args->command;
     const char *word = args->argv[*at];
-    const char *equals = strchr(word, '=');
-    size_t length = equals ? (size_t)(equals - word) : strlen(word);
-    for (int i = 0; command->options && command->options[i].name; i++) {
-        const mw__option *option = &command->options[i];
-        if (strlen(option->name) != length || strncmp(option->name, word, length) != 0)
+    const char *value;
+    int row = read_option(args, at, &value);
+    if (row < 0)
+        return unknown_option(command, word, strcspn(word, "="));
+    const mw__option *option = &command->options[row];
+    if (!value && !option->argument)
+        return mw__complain(command->name, MW_EXIT_USAGE, "option %s takes no value", option->name);
+    if (!value)
+        return mw__complain(command->name, MW_EXIT_USAGE, "option %s needs a value: %s",
+                            option->name, option->argument);
+    args->values[row] = value;
+    return -1;
+}
+
+const char *mw__args_each(const mw__args *args, const char *name, int *at)
+{
+    int end = args->command->script && args->operand ? args->operand : args->argc;
+    for (int i = *at < 2 ? 2 : *at; i < end && strcmp(args->argv[i], "--") != 0; i++) {
+        const char *value;
+        if (args->argv[i][0] != '-' || !args->argv[i][1])
             continue;
-        if (!option->argument && equals)
-            return mw__complain(command->name, MW_EXIT_USAGE, "option %s takes no value",
-                                option->name);
-        if (!option->argument)
-            args->values[i] = "";
-        else if (equals)
-            args->values[i] = equals + 1;
-        else if (*at + 1 < args->argc)
-            args->values[i] = args->argv[++*at];
-        else
-            return mw__complain(command->name, MW_EXIT_USAGE, "option %s needs a value: %s",
-                                option->name, option->argument);
-        return -1;
+        int row = read_option(args, &i, &value);
+        if (row >= 0 && value && strcmp(args->command->options[row].name, name) == 0) {
+            *at = i + 1;
+            return value;
+        }
     }
-    return unknown_option(command, word, length);
+    return NULL;
 }
 
 int mw__args_parse(const mw__command *command, int argc, char **argv, mw__args *args)

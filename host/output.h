@@ -20,6 +20,8 @@ int mw__output_new(mw_loop *loop, mw__output **output);
 /* Waits until all is written, at most `grace_ms` (-1: as long as it takes), and ends the thread; what can't be
  * written any more is dropped. NULL is fine. */
 void mw__output_free(mw__output *output, int grace_ms);
+/* Waits until all is written. Returns as mw__output_error. */
+int mw__output_flush(mw__output *output);
 /* 0, or the errno with which a write failed (EPIPE, ENOSPC): then everything later is dropped. */
 int mw__output_error(const mw__output *output);
 

@@ -41,12 +41,14 @@ typedef struct mw__sandbox {
                            * and a margin */
     double cpu;           /* seconds; the limit is a whole second above it, behind all other means */
     const int *readable;  /* descriptors that stay: read, recv... */
-    const int *writable;  /* write, send...; each list ends with -1 */
+    const int *writable;  /* write, send...; each list ends with -1. NULL: all that are open by then. 0 and 1 are
+                           * closed unless they are listed */
 } mw__sandbox;
 
 /* Enters all layers, once and for good. `*active` gets a bit (1 << layer) for each that holds; those that
- * don't are named in `missing` with their reason ("seccomp: Function not implemented; ..."), cut to `size`.
- * Before it everything that needs a file, a descriptor or the time zone must have been done. */
+ * don't are named in `missing` with their reason ("seccomp: refused by this kernel; ..."), cut to `size`.
+ * Before it everything that needs a file, a descriptor or the time zone must have been done. Ends the process when
+ * the broker is gone already. */
 void mw__sandbox_enter(const mw__sandbox *sandbox, unsigned *active, char *missing, size_t size);
 
 /* The required layers that are not in `active`, as names "seccomp, rlimits"; false when none is missing. */

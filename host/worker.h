@@ -5,8 +5,9 @@
  *     moonwire --worker MEMORY CPU_MS WALL_MS TASKS OUTPUT PROBE LUA_DIR
  *
  * with an empty environment, a session of its own, and three descriptors: 2 is the write end of the log pipe,
- * 3 the channel's socket, 4 the shared page, which the worker maps and closes before anything else. All
- * others are closed. LUA_DIR may be "". PROBE is "" but for `moonwire selfcheck`. */
+ * 3 the channel's socket, 4 the shared page, which the worker maps and closes before anything else. 0 and 1
+ * are the log pipe as well, so that no library gets their numbers for something else; mw__sandbox_enter closes
+ * them. All others are closed. LUA_DIR may be "". PROBE is "" but for `moonwire selfcheck`. */
 #ifndef MOONWIRE_WORKER_H
 #define MOONWIRE_WORKER_H
 
@@ -38,9 +39,11 @@ typedef struct mw__page {
 
 typedef struct mw__worker {
     pid_t pid;
-    int socket;   /* the broker's end, non-blocking, close-on-exec */
+    int socket;   /* the broker's end, non-blocking, close-on-exec; -1 once a channel owns it */
     int log;      /* the read end, non-blocking, close-on-exec: what libraries print when they die */
     mw__page *page;
+    bool reaped; /* then `pid` is nobody's any more */
+    int status;  /* of waitpid, once it is reaped */
 } mw__worker;
 
 /* Starts a worker; `probe` NULL or "" for a script, else what selfcheck tries (mw__probe_name). MW_MEMORY or
@@ -50,9 +53,13 @@ int mw__worker_start(const mw__budgets *budgets, const char *lua_dir, const char
 
 /* CPU time used so far, in milliseconds; of a worker that is gone 0. */
 uint64_t mw__worker_cpu_ms(const mw__worker *worker);
-/* SIGKILL. Waits for its end and gives the status of waitpid. Closes and unmaps what the broker has of it. */
+/* SIGKILL; nothing when it is reaped. */
 void mw__worker_kill(mw__worker *worker);
+/* Whether it has ended: then it is reaped. Never waits. */
+bool mw__worker_ended(mw__worker *worker);
+/* Waits for its end and gives the status of waitpid, which may be asked for again. */
 int mw__worker_reap(mw__worker *worker);
+/* Kills and reaps it where that has not been done. Closes and unmaps what the broker has of it. */
 void mw__worker_free(mw__worker *worker);
 
 /* The whole life of a worker, from main(): returns its exit code, which nobody reads. */
@@ -60,8 +67,22 @@ int mw__worker_main(int argc, char **argv);
 
 /* What selfcheck tries in a worker of its own: each must die. */
 unsigned mw__probe_count(void);
-const char *mw__probe_name(unsigned index);  /* "open", "connect", "exec", "fork", "ptrace", "exec-memory" */
+const char *mw__probe_name(unsigned index);  /* "open", "connect", "exec", "fork", "ptrace", "exec-memory", ... */
 const char *mw__probe_title(unsigned index); /* "open a file" */
-void mw__probe_run(const char *name);        /* in the worker, inside of its sandbox; returns if it survived */
+/* A worker whose PROBE is not "": enters the sandbox, says on descriptor 2 what came of it, and tries. Does not
+ * return. */
+void mw__probe_main(int argc, char **argv);
+
+/* What a probe said: "active N", "missing TEXT", then "refused TEXT" or "survived"; nothing when it was killed. */
+typedef struct mw__probe_result {
+    unsigned active; /* layers as bits of mw__layer */
+    bool entered;    /* it came as far as to say so */
+    bool killed;     /* by SIGSYS */
+    char missing[512];
+    char outcome[160]; /* "killed by SIGSYS", "SURVIVED", "refused, not killed: Permission denied" */
+    double ready_ms;   /* from before its start to its first word */
+} mw__probe_result;
+/* Starts a worker for the probe `index` and waits for its end, at most 10 s. As mw__worker_start. */
+int mw__probe_try(unsigned index, mw__probe_result *result, mw_error *error);
 
 #endif

@@ -6,7 +6,7 @@ local host = require "spec.support.host"
 local process = require "spec.support.process"
 local raw = require "spec.support.raw"
 
-local run, script = host.run, host.script
+local run, script, trusted = host.run, host.allowed, host.trusted
 
 local function one_line(text)
     local _, count = text:gsub("\n", "")
@@ -29,7 +29,7 @@ describe("the command line", function()
         for _, command in ipairs { "run", "repl", "twin", "ops", "version", "help" } do
             assert.matches("\n  " .. command .. " ", output)
         end
-        for _, number in ipairs { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130 } do
+        for _, number in ipairs { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20, 21, 22, 23, 24, 25, 26, 27, 130 } do
             assert.matches(("\n +%d  %%a"):format(number), output)
         end
         assert.equal(output, (run { "--help" }))
@@ -229,8 +229,8 @@ describe("moonwire run", function()
 
     it("gives a script its arguments as lua does", function()
         local path = process.write(folder .. "/args.lua", "#!/usr/bin/env moonwire\n"
-            .. "print(arg[0], arg[1], arg[2], #arg, arg[-1], select('#', ...), ...)")
-        local output, errors, code = run { "run", path, "--one", "two words" }
+            .. "print(arg[0], arg[1], arg[2], #arg, arg[-4], select('#', ...), ...)")
+        local output, errors, code = trusted { path, "--one", "two words" }
         assert.equal("", errors)
         assert.equal(0, code)
         assert.equal(path .. "\t--one\ttwo words\t2\trun\t2\t--one\ttwo words\n", output)
@@ -240,7 +240,7 @@ describe("moonwire run", function()
         local mark, first = "\xEF\xBB\xBF", "#!/usr/bin/env moonwire\n"
         for _, start in ipairs { mark, first, mark .. first } do
             local path = process.write(folder .. "/start.lua", start .. "print(debug.getinfo(1, 'l').currentline)")
-            local output, errors, code = run { "run", path }
+            local output, errors, code = trusted { path }
             assert.equal("", errors)
             assert.equal(start:find "#" and "2\n" or "1\n", output)
             assert.equal(0, code)
@@ -250,7 +250,7 @@ describe("moonwire run", function()
 
     it("reads a script from a pipe with a name", function()
         local output, errors, code = process.run { "bash", "-c", process.quote(host.binary)
-            .. " run <(echo 'print(1)')" }
+            .. " run '--allow=*:*' <(echo 'print(1)')" }
         assert.equal("", errors)
         assert.equal("1\n", output)
         assert.equal(0, code)
@@ -265,7 +265,7 @@ describe("moonwire run", function()
     it("finds modules in the script's folder first", function()
         process.write(folder .. "/helper.lua", "return 'of the folder'")
         local path = process.write(folder .. "/main.lua", "print((require 'helper'))")
-        assert.equal("of the folder\n", (run { "run", path }))
+        assert.equal("of the folder\n", (trusted { path }))
     end)
 
     it("does not let the script's folder shadow the library", function()
@@ -273,7 +273,9 @@ describe("moonwire run", function()
         process.write(folder .. "/moonwire/init.lua", "return 'shadow'")
         process.write(folder .. "/moonwire.lua", "return 'shadow'")
         local path = process.write(folder .. "/main.lua", "print(type(require 'moonwire'))")
-        assert.equal("table\n", (run { "run", path }))
+        for _, how in ipairs { script, trusted } do
+            assert.equal("table\n", (how { path }))
+        end
     end)
 
     it("reads the library from the folder that is asked for", function()
@@ -284,16 +286,16 @@ describe("moonwire run", function()
         process.write(folder .. "/variable/moonwire/deep/er.lua", "return 'deeper'")
         local env = { MOONWIRE_LUA_DIR = folder .. "/variable" }
         local text = "print(require 'moonwire', pcall(require, 'moonwire.deep.er'))"
-        assert.matches("^by variable\ttrue\tdeeper", (script(text, { env = env })))
-        local output = script(text, { env = env, flags = { "--lua-dir", folder .. "/option" } })
+        assert.matches("^by variable\ttrue\tdeeper", (trusted(text, { env = env })))
+        local output = trusted(text, { env = env, flags = { "--lua-dir", folder .. "/option" } })
         assert.matches("^by option\tfalse\t", output)
         assert.matches("option/moonwire/deep/er.lua", output, 1, true)
-        assert.matches("no module 'moonwire.nothing'", select(2, script "require 'moonwire.nothing'"), 1, true)
+        assert.matches("no module 'moonwire.nothing'", select(2, trusted "require 'moonwire.nothing'"), 1, true)
     end)
 
     it("prints a script's error with its line and a traceback", function()
         local path = process.write(folder .. "/wrong.lua", "local function inner()\n  error 'it broke'\nend\ninner()\n")
-        local output, errors, code = run { "run", path }
+        local output, errors, code = trusted { path }
         assert.equal("", output)
         assert.equal(1, code)
         assert.equal(path .. ":2: it broke", errors:match "^[^\n]*")
@@ -302,17 +304,17 @@ describe("moonwire run", function()
     end)
 
     it("prints what is no string, and a syntax error without a traceback", function()
-        local _, errors, code = script "error(setmetatable({}, { __tostring = function() return 'a value' end }))"
+        local _, errors, code = trusted "error(setmetatable({}, { __tostring = function() return 'a value' end }))"
         assert.matches("^a value\n", errors)
         assert.equal(1, code)
-        _, errors, code = script "x = = 1"
+        _, errors, code = trusted "x = = 1"
         assert.matches("^stdin:1: unexpected symbol near '='\n$", errors)
         assert.equal(1, code)
         for text, expected in pairs {
             ["error()"] = "(error object is a nil value)", ["error({ code = 3 })"] = "(error object is a table value)",
             ["require 'moonwire'.spawn(error, {})"] = "(error object is a table value)", ["error(7)"] = "7",
         } do
-            _, errors, code = script(text)
+            _, errors, code = trusted(text)
             assert.equal(expected, errors:match "^[^\n]*")
             assert.equal(1, code)
         end
@@ -320,28 +322,30 @@ describe("moonwire run", function()
 
     it("refuses compiled code, which could break the program", function()
         local path = process.write(folder .. "/code.luac", string.dump(function() end))
-        local _, errors, code = run { "run", path }
-        assert.matches("attempt to load a binary chunk", errors, 1, true)
-        assert.equal(1, code)
+        for _, how in ipairs { script, trusted } do
+            local _, errors, code = how { path }
+            assert.matches("attempt to load a binary chunk", errors, 1, true)
+            assert.equal(1, code)
+        end
     end)
 
     it("ends as os.exit says", function()
         for _, case in ipairs { { "7", 7 }, { "true", 0 }, { "false", 1 }, { "5, true", 5 }, { "", 0 } } do
-            local output, _, code = script(("io.write 'kept' os.exit(%s)"):format(case[1]))
+            local output, _, code = trusted(("io.write 'kept' os.exit(%s)"):format(case[1]))
             assert.equal("kept", output)
             assert.equal(case[2], code)
         end
     end)
 
     it("waits for the tasks that a script leaves behind, and for their failures", function()
-        local output, _, code = script [[
+        local output, _, code = trusted [[
             local mw = require "moonwire"
             mw.spawn(function() mw.sleep(0.05) print "task" end)
             print "script"]]
         assert.equal("script\ntask\n", output)
         assert.equal(0, code)
         local _, errors
-        _, errors, code = script [[
+        _, errors, code = trusted [[
             local mw = require "moonwire"
             mw.spawn(function() mw.sleep(0.01) error "lost" end)]]
         assert.matches("^stdin:2: lost\n", errors)
@@ -359,7 +363,7 @@ describe("tokens", function()
     end)
 
     it("reach the server and not the script", function()
-        local output, errors, code = script([[
+        local output, errors, code = trusted([[
             local function read(path)
                 local file = io.open(path, "rb") -- only root may open what belongs to a process that is not dumpable
                 return file and file:read "a" or ""
@@ -398,7 +402,7 @@ describe("a process that keeps tokens", function()
         local command = "folder=$(mktemp -d -p /tmp) && trap 'rm -rf \"$folder\"' EXIT && cp "
             .. process.quote(host.binary) .. " $folder/moonwire"
             .. " && echo \"print(io.open('/proc/self/mem', 'rb') ~= nil)\" >$folder/script.lua"
-            .. " && chmod -R a+rX $folder && $as $folder/moonwire run $folder/script.lua"
+            .. " && chmod -R a+rX $folder && HOME=$folder $as $folder/moonwire run --sandbox=off $folder/script.lua"
         local root = process.run { "id", "-u" } == "0\n"
         local function readable(token)
             return (process.run({ "bash", "-c", command }, { env = { OOCTOPUS_TOKEN = token,
@@ -440,7 +444,7 @@ describe("exit codes", function()
         { "an error raised again", "status/429", "local ok, e = pcall(function() " .. get .. " end) error(e, 0)", 5 },
     } do
         it(("%d for %s"):format(case[4], case[1]), function()
-            local _, errors, code = script(([[
+            local _, errors, code = trusted(([[
                 local mw = require "moonwire"
                 local desk = mw.ooctopus{ url = %q, account = 1, token = "hidden-token", %s }
                 %s]]):format(server:url(case[2]), case[5] or "", case[3]))
@@ -456,7 +460,7 @@ describe("exit codes", function()
         local closed = raw.start()
         local url = closed:url "ok"
         closed:stop()
-        local _, errors, code = script(([[
+        local _, errors, code = trusted(([[
             local mw = require "moonwire"
             mw.ooctopus{ url = %q, account = 1, token = "t" }.contacts:get(1)]]):format(url))
         assert.equal(6, code, errors)
@@ -481,7 +485,7 @@ describe("the twin of the command line", function()
             { flags = { "--twin" } })
         assert.equal(4, code, errors)
         assert.matches("^stdin:1: contacts:get: ", errors)
-        assert.equal(3, select(3, script("os.exit(3)", { flags = { "--twin" } })))
+        assert.equal(3, select(3, trusted("os.exit(3)", { flags = { "--twin" } })))
     end)
 
     it("serves other processes until it is told to stop", function()

@@ -21,7 +21,7 @@ describe("triage", function()
     end)
 
     it("runs on a twin of its own and prints what it did", function()
-        local output, errors, code = host.run { "run", "--twin", SCRIPT }
+        local output, errors, code = host.allowed { "--twin", SCRIPT }
         assert.equal("", errors)
         assert.equal(0, code)
         local lines = lines_of(output)
@@ -54,19 +54,19 @@ describe("triage", function()
     it("finds nothing to do the second time, and has left its work on the server", function()
         local program, settings = host.twin()
         finally(function() program:stop() end)
-        local _, errors, code = host.run({ "run", SCRIPT }, { env = settings })
+        local _, errors, code = host.allowed({ SCRIPT }, { env = settings })
         assert.equal("", errors)
         assert.equal(0, code)
 
         local output
-        output, errors, code = host.run({ "run", SCRIPT }, { env = settings })
+        output, errors, code = host.allowed({ SCRIPT }, { env = settings })
         assert.equal("", errors)
         assert.equal(0, code)
         local lines = lines_of(output)
         assert.equal(1, #lines)
         assert.is_truthy(lines[1]:find "^conversations triaged: 0, requests: 4, pages read: 2, ")
 
-        output, errors, code = host.script([[
+        output, errors, code = host.allowed([[
             local mw = require "moonwire"
             local desk, circuit = mw.connect "ooctopus", mw.connect "circuit"
             local without = 0
@@ -105,7 +105,7 @@ describe("triage", function()
     it("takes up what a run that broke off has left", function()
         local program, settings = host.twin()
         finally(function() program:stop() end)
-        local _, errors, code = host.script([[
+        local _, errors, code = host.allowed([[
             local mw = require "moonwire"
             local desk = mw.connect "ooctopus"
             for id = 56, 60 do
@@ -115,7 +115,7 @@ describe("triage", function()
         assert.equal("", errors)
         assert.equal(0, code)
         local output
-        output, errors, code = host.run({ "run", SCRIPT }, { env = settings })
+        output, errors, code = host.allowed({ SCRIPT }, { env = settings })
         assert.equal("", errors)
         assert.equal(0, code)
         -- 58 had an agent before; the other four are done already.
@@ -131,11 +131,11 @@ describe("triage", function()
                 circuit.webhooks:remove_all()
                 circuit.webhooks:add{ url = "https://elsewhere.example/", filter = { %q } }
             ]]):format(filter)
-            local _, errors, code = host.script(add, { env = settings })
+            local _, errors, code = host.allowed(add, { env = settings })
             assert.equal("", errors)
             assert.equal(0, code)
             local output
-            output, errors, code = host.run({ "run", SCRIPT }, { env = settings })
+            output, errors, code = host.allowed({ SCRIPT }, { env = settings })
             assert.equal("", errors)
             assert.equal(0, code)
             return output:find("registered a Circuit webhook", 1, true) ~= nil
@@ -147,12 +147,12 @@ describe("triage", function()
     it("stops before it changes anything when a setting is missing or a token is wrong", function()
         local program, settings = host.twin()
         finally(function() program:stop() end)
-        local output, errors, code = host.run { "run", SCRIPT }
+        local output, errors, code = host.allowed { SCRIPT }
         assert.equal("", output)
         assert.is_truthy(errors:find("OOCTOPUS_TOKEN", 1, true), errors)
         assert.equal(1, code)
         settings.OOCTOPUS_TOKEN = "not-the-token"
-        output, errors, code = host.run({ "run", SCRIPT }, { env = settings })
+        output, errors, code = host.allowed({ SCRIPT }, { env = settings })
         assert.equal("", output)
         assert.is_truthy(errors:find("^scripts/triage.lua:%d+: teams:list: auth %(401%): Invalid Access Token"), errors)
         assert.equal(3, code)
@@ -161,7 +161,7 @@ end)
 
 describe("the example", function()
     local function run(name)
-        local output, errors, code = host.run { "run", "--twin", "examples/" .. name }
+        local output, errors, code = host.allowed { "--twin", "examples/" .. name }
         assert.equal("", errors)
         assert.equal(0, code)
         return lines_of(output)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "client_private.h"
+#include "policy_private.h"
 
 #define SET(easy, option, value) mw__curl->easy_setopt(easy, option, value)
 
@@ -50,6 +51,8 @@ static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
     }
     call->hop_sends++;
     call->sends++;
+    if (call->sends > 1 && call->client->policy)
+        mw__policy_resent(call->client->policy, call->bytes);
     call->client->gate.sent++;
     return CURL_PREREQFUNC_OK;
 }

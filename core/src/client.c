@@ -7,6 +7,7 @@
 #include "client_private.h"
 #include "json.h"
 #include "mw/version.h"
+#include "policy_private.h"
 #include "urlencode.h"
 
 enum {
@@ -200,6 +201,18 @@ static int take_proxy(mw_client *client, const char *proxy, mw_error *error)
     return rc == MW_OK ? take_text(&client->proxy, proxy) : rc;
 }
 
+/* The options that limit what may be done become a policy of the client's own. */
+static int take_limits(mw_client *client, const mw_client_options *options)
+{
+    if (mw_policy_new(&client->own) != MW_OK)
+        return MW_MEMORY;
+    mw__policy_open(client->own, "client");
+    mw_policy_read_only(client->own, options->read_only);
+    if (options->max_calls > 0)
+        mw_policy_limit(client->own, MW_LIMIT_CALLS, options->max_calls);
+    return MW_OK;
+}
+
 static int take_options(mw_client *client, const mw_client_options *options, mw_error *error)
 {
     const char *agent = options->user_agent ? options->user_agent : "moonwire/" MW_VERSION;
@@ -220,8 +233,9 @@ static int take_options(mw_client *client, const mw_client_options *options, mw_
     if (rc == MW_OK)
         rc = take_proxy(client, options->proxy, error);
     client->insecure = options->insecure;
-    client->read_only = options->read_only;
-    client->max_calls = options->max_calls;
+    client->policy = options->policy;
+    if (rc == MW_OK && (options->read_only || options->max_calls > 0))
+        rc = take_limits(client, options);
     client->max_body = options->max_body ? options->max_body : DEFAULT_MAX_BODY;
     client->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     client->connect_timeout_ms =

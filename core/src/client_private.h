@@ -1,5 +1,5 @@
 /* client_private.h: a client from the inside: shared by client.c (options), local_gate.c (the
- * queue), call.c (one call on the wire) and outcome.c (what became of it). Loop's thread. */
+ * queue), admission.c (what may go), call.c (one call on the wire) and outcome.c (what became of it). Loop's thread. */
 #ifndef MW_CLIENT_PRIVATE_H
 #define MW_CLIENT_PRIVATE_H
 
@@ -7,6 +7,7 @@
 #include "gate_private.h"
 #include "headers.h"
 #include "mw/client.h"
+#include "mw/policy.h"
 #include "request_private.h"
 #include "transport.h"
 
@@ -39,7 +40,6 @@ struct mw_client {
     bool proxy_from_env;
     bool insecure;
     bool upstream;
-    bool read_only;
     bool closed;
     bool loop_closes;
     bool freed; /* by its owner; the memory goes with the last call */
@@ -47,14 +47,14 @@ struct mw_client {
     uint32_t connect_timeout_ms;
     uint32_t stall_timeout_ms;
     uint64_t max_body;
-    uint64_t max_calls;
     uint32_t concurrency;
+    mw_policy *policy; /* lent, or NULL */
+    mw_policy *own;    /* what the options limit, or NULL */
     struct curl_slist *headers[MW_TOKEN_KINDS + 1][MW_CONTENT_TYPES]; /* made on first use */
     mw__call *calls; /* all that live, newest first */
     mw__call *waiting;
     mw__call **waiting_end;
     uint32_t running;
-    uint64_t submitted;
     mw_call_id last_id;
     mw__wire *wires; /* at rest */
     mw__closer closer;
@@ -76,6 +76,10 @@ struct mw__call {
     mw__post post; /* delivers an end that came outside of the loop */
     int post_code;
     char *problem; /* why it could not start, or NULL */
+    char *held;    /* of a call that a dry run holds back: its answer, else NULL */
+    size_t held_length;
+    bool told;      /* the policy's observer knows of its end */
+    uint64_t bytes; /* that a policy counts, each time it goes out */
     curl_mime *mime;
     mw__buf body;
     mw__headers headers;
@@ -100,6 +104,14 @@ void mw__wire_free(mw__wire *wire);
 /* outcome.c: makes the answer, of what libcurl said or of an end that came otherwise, and calls `done`. */
 void mw__call_answer(mw__call *call, CURLcode result);
 void mw__call_fail(mw__call *call, int code, const char *message);
+
+void mw__call_held(mw__call *call); /* the answer of a dry run */
+
+/* admission.c: whether the request may go. MW_OK: it is counted, and `call` has its token, its bytes and, where
+ * it is held back, its answer; or a negative mw_err with `error`. */
+int mw__admit(mw_client *client, const mw_request *request, mw__call *call, mw_error *error);
+/* Tells the policy's observer what became of a call that was let through. */
+void mw__admission_ended(mw__call *call, const mw_answer *answer);
 
 /* redirect.c: whether the answer is a redirect that is followed; then `*url` (free with
  * mw__curl->free) is where to. */

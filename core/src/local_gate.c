@@ -1,10 +1,11 @@
-/* local_gate.c: owns the calls of a client between submit and answer: what may go, the queue,
- * cancel and close. Must not know curl options. Loop's thread. */
-#include <inttypes.h>
+/* local_gate.c: owns the calls of a client between submit and answer: the queue, cancel and close.
+ * Must not know curl options or what may go. Loop's thread. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "client_private.h"
+#include "dry_run.h"
+#include "policy_private.h"
 
 static void start_next(mw_client *client);
 
@@ -52,6 +53,7 @@ static void free_call(mw__call *call)
     mw__headers_free(&call->headers);
     mw_request_free(call->request);
     free(call->problem);
+    free(call->held);
     free(call);
 }
 
@@ -76,16 +78,22 @@ static void retire(mw__call *call)
 static void on_post(mw__post *post)
 {
     mw__call *call = (mw__call *)(void *)((char *)post - offsetof(mw__call, post));
-    mw__call_fail(call, call->post_code,
-                  call->problem ? call->problem : mw_err_text(call->post_code));
+    if (call->post_code == MW_OK)
+        mw__call_held(call);
+    else
+        mw__call_fail(call, call->post_code,
+                      call->problem ? call->problem : mw_err_text(call->post_code));
     retire(call);
 }
 
 /* Ends a call from outside of its own callback: the answer comes on the next turn. */
 static void end_later(mw__call *call, int code)
 {
-    if (call->state == MW_CALL_ENDING)
+    if (call->state == MW_CALL_ENDING) {
+        if (call->held)
+            call->post_code = code; /* its answer has not been given yet */
         return;
+    }
     if (call->state == MW_CALL_RUNNING) {
         mw__transport_remove(mw__loop_transport(call->client->loop), &call->wire->transfer);
         call->client->running--;
@@ -152,80 +160,33 @@ static void leave_queue(mw_client *client, mw__call *call)
         client->waiting_end = link;
 }
 
-static int pick_token(const mw_client *client, const mw_request *request, unsigned *token,
-                      mw_error *error)
-{
-    unsigned every = MW_TOKEN_USER | MW_TOKEN_BOT | MW_TOKEN_PLATFORM | MW_TOKEN_OAUTH;
-    unsigned serves = request->operation ? request->operation->auth
-                      : request->token   ? request->token
-                                         : every;
-    *token = 0;
-    if (serves == 0)
-        return MW_OK;
-    char wanted[64] = "";
-    for (unsigned k = 0; k < MW_TOKEN_KINDS; k++) {
-        unsigned kind = 1u << k;
-        if (!(serves & kind))
-            continue;
-        if (client->tokens[k]) {
-            *token = kind;
-            return MW_OK;
-        }
-        if (wanted[0])
-            strncat(wanted, " or ", sizeof wanted - strlen(wanted) - 1);
-        strncat(wanted, mw_token_name((mw_token)kind), sizeof wanted - strlen(wanted) - 1);
-    }
-    if (!request->operation && !request->token)
-        return MW_OK; /* a raw request of a client without tokens */
-    return mw_error_set(error, MW_INVALID, "token",
-                        "%s: needs a token of kind %s, and this client has none of that kind",
-                        request->name, wanted);
-}
-
-static int admit(mw_client *client, const mw_request *request, unsigned *token, mw_error *error)
-{
-    if (client->closed)
-        return mw_error_set(error, MW_INVALID, NULL, "%s: the client is closed", request->name);
-    if (request->service != client->gate.service)
-        return mw_error_set(error, MW_INVALID, NULL, "%s: a %s request can't go to %s",
-                            request->name, mw_service_name(request->service),
-                            mw_service_name(client->gate.service));
-    if (client->read_only && mw__request_mutates(request))
-        return mw_error_set(error, MW_DENIED, NULL, "%s: the client is read-only", request->name);
-    if (client->max_calls > 0 && client->submitted >= client->max_calls)
-        return mw_error_set(error, MW_BUDGET, NULL, "%s: the budget of %" PRIu64 " calls is used up",
-                            request->name, client->max_calls);
-    if (request->operation && mw_operation_takes_account(request->operation) && !client->account &&
-        !request->account)
-        return mw_error_set(error, MW_INVALID, "account_id",
-                            "%s: no account: give the client one (account = 1) or the call "
-                            "(account_id = 1)",
-                            request->name);
-    return pick_token(client, request, token, error);
-}
-
 static int submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,
                   mw_error *error)
 {
     mw_client *client = (mw_client *)(void *)gate;
-    unsigned token = 0;
-    int rc = admit(client, request, &token, error);
-    if (rc != MW_OK)
-        return rc;
     mw__call *call = calloc(1, sizeof *call);
     if (!call)
         return mw_error_set(error, MW_MEMORY, NULL, "%s: out of memory", request->name);
-    client->submitted++;
+    int rc = mw__admit(client, request, call, error);
+    if (rc != MW_OK) {
+        free(call);
+        return rc;
+    }
     call->client = client;
     call->request = request;
     call->done = done;
     call->ud = ud;
-    call->token = token;
     call->id = ++client->last_id;
     call->state = MW_CALL_WAITING;
     call->submitted_us = mw_loop_now(client->loop);
     link_call(client, call);
     mw__loop_hold(client->loop);
+    if (call->held) {
+        if (id)
+            *id = call->id;
+        end_later(call, MW_OK);
+        return MW_OK;
+    }
     *client->waiting_end = call;
     client->waiting_end = &call->next_waiting;
     if (id)
@@ -247,24 +208,40 @@ static void cancel(mw_gate *gate, mw_call_id id)
     start_next(client);
 }
 
+static int keep_request(int rc, mw_request **request)
+{
+    if (rc != MW_OK) {
+        mw_request_free(*request);
+        *request = NULL;
+    }
+    return rc;
+}
+
 static int make_request(mw_gate *gate, const mw_operation *operation, const mw_value *path,
                         size_t path_count, const mw_value *params, const mw_call_options *options,
                         mw_request **request, mw_error *error)
 {
-    (void)gate;
-    return mw_request_new(operation, path, path_count, params, options, request, error);
+    const mw_policy *policy = ((mw_client *)(void *)gate)->policy;
+    int rc = mw_request_new(operation, path, path_count, params, options, request, error);
+    if (rc != MW_OK || !policy || !policy->dry_run)
+        return rc;
+    rc = mw__dry_run_prepare(*request, operation, NULL, path, path_count, params, options, error);
+    return keep_request(rc, request);
 }
 
 static int make_request_raw(mw_gate *gate, mw_verb verb, const char *path, const mw_value *params,
                             const mw_call_options *options, mw_request **request, mw_error *error)
 {
-    return mw_request_raw(gate->service, verb, path, params, options, request, error);
+    const mw_policy *policy = ((mw_client *)(void *)gate)->policy;
+    int rc = mw_request_raw(gate->service, verb, path, params, options, request, error);
+    if (rc != MW_OK || !policy || !policy->dry_run)
+        return rc;
+    rc = mw__dry_run_prepare(*request, NULL, path, NULL, 0, params, options, error);
+    return keep_request(rc, request);
 }
 
-static const mw__gate_kind local_gate = {.request = make_request,
-                                         .request_raw = make_request_raw,
-                                         .submit = submit,
-                                         .cancel = cancel};
+static const mw__gate_kind local_gate = {
+    .request = make_request, .request_raw = make_request_raw, .submit = submit, .cancel = cancel};
 
 static void on_loop_close(mw__closer *closer)
 {
@@ -315,6 +292,11 @@ void mw_client_free(mw_client *client)
         drop_secret(client->loop, &client->tokens[k]);
     for (size_t k = 0; k < 2; k++)
         drop_secret(client->loop, &client->proxy_secrets[k]);
+    for (mw__call *call = client->calls; call && client->policy; call = call->next)
+        mw__admission_ended(call, &(mw_answer){.code = MW_CANCELLED});
+    client->policy = NULL; /* its owner may free it now */
+    mw_policy_free(client->own);
+    client->own = NULL;
     client->freed = true;
     if (!client->calls)
         free_client_memory(client);

@@ -143,6 +143,11 @@ void mw_loop_redact(const mw_loop *loop, char *text)
     mw__secrets_redact(&loop->secrets, text);
 }
 
+void mw_loop_redact_bytes(const mw_loop *loop, char *text, size_t length)
+{
+    mw__secrets_redact_bytes(&loop->secrets, text, length);
+}
+
 uv_loop_t *mw__loop_uv(mw_loop *loop)
 {
     return &loop->uv;

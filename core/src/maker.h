@@ -29,6 +29,11 @@ const mw_field *mw__path_fields(const mw_operation *operation);
 /* Sends each parameter to query or body, checked; then what is required and what is extra. */
 int mw__fill(mw__maker *make);
 
+/* policy_names.c: notes in request->accounts and request->inboxes what a path parameter, or what all the
+ * others of a filled request name. */
+void mw__note_path(mw__maker *make, const mw_field *field, const mw_value *value);
+void mw__note_params(mw__maker *make);
+
 /* Writes the body of a filled request. */
 int mw__write_body(mw__maker *make);
 

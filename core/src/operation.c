@@ -72,23 +72,40 @@ static int compare(const char *module, const char *method, const mw_operation *r
     return order ? order : strcmp(method, row->method);
 }
 
-const mw_operation *mw_operation_find(mw_service service, const char *module, const char *method)
+/* The place of a row among `count`; `count` when it is none of them. */
+static size_t search(const mw_operation *const *rows, size_t count, const char *module,
+                     const char *method)
 {
-    size_t high;
-    const mw_operation *const *rows = mw_operations(service, &high);
-    if (!module || !method)
-        return NULL;
+    size_t high = count;
     for (size_t low = 0; low < high;) {
         size_t middle = low + (high - low) / 2;
         int order = compare(module, method, rows[middle]);
         if (order == 0)
-            return rows[middle];
+            return middle;
         if (order < 0)
             high = middle;
         else
             low = middle + 1;
     }
-    return NULL;
+    return count;
+}
+
+const mw_operation *mw_operation_find(mw_service service, const char *module, const char *method)
+{
+    size_t count;
+    const mw_operation *const *rows = mw_operations(service, &count);
+    if (!module || !method)
+        return NULL;
+    size_t place = search(rows, count, module, method);
+    return place < count ? rows[place] : NULL;
+}
+
+bool mw__operation_place(mw_service service, const mw_operation *operation, size_t *place)
+{
+    size_t count;
+    const mw_operation *const *rows = mw_operations(service, &count);
+    *place = operation ? search(rows, count, operation->module, operation->method) : count;
+    return !operation || (*place < count && rows[*place] == operation);
 }
 
 const mw_operation *mw_operation_by_id(mw_service service, const char *id_or_alias)

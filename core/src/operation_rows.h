@@ -5,6 +5,10 @@
 
 #include "mw/operation.h"
 
+/* operation.c: the place of a row among those of its service; NULL, a raw request, has the place behind the
+ * last. False for a row that is none of the service's. */
+bool mw__operation_place(mw_service service, const mw_operation *operation, size_t *place);
+
 extern const mw_operation mw__ooctopus_agent_bots[5];
 extern const mw_operation mw__ooctopus_agents[4];
 extern const mw_operation mw__ooctopus_automation_rules[5];

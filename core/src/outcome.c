@@ -167,9 +167,11 @@ static void deliver(mw__call *call, mw_answer *answer, char *text)
     uint32_t tries = call->sends > call->redirects ? call->sends - call->redirects : 0;
     answer->elapsed_us = now - call->submitted_us;
     answer->waited_us = (call->started_us ? call->started_us : now) - call->submitted_us;
-    answer->attempts = tries > 0 ? tries : 1;
+    answer->attempts = tries > 0 ? tries : call->held ? 0 : 1;
     answer->url = url;
     answer->message = text;
+    if (!answer->field)
+        answer->field = "";
     answer->headers = call->headers.list;
     answer->header_count = call->headers.count;
     if (!answer->request_id)
@@ -177,7 +179,20 @@ static void deliver(mw__call *call, mw_answer *answer, char *text)
     if (!answer->body)
         answer->body = "";
     mw__loop_stir(loop);
+    if (call->client->policy)
+        mw__admission_ended(call, answer);
     call->done(answer, call->ud);
+}
+
+void mw__call_held(mw__call *call)
+{
+    mw_answer answer = {.code = MW_OK,
+                        .status = 200,
+                        .sent = MW_SENT_NOT,
+                        .retry_after = -1,
+                        .body = call->held,
+                        .body_length = call->held_length};
+    deliver(call, &answer, (char[MESSAGE]){0});
 }
 
 void mw__call_fail(mw__call *call, int code, const char *message)

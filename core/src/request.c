@@ -53,6 +53,7 @@ static int make_segment(mw__maker *make, const mw_field *field, const mw_value *
     if (rc == MW_OK) {
         *segment = mw__buf_take(&encoded, NULL);
         rc = *segment ? MW_OK : MW_MEMORY;
+        mw__note_path(make, field, value);
     }
     mw__buf_free(&plain);
     mw__buf_free(&encoded);
@@ -161,6 +162,8 @@ int mw_request_new(const mw_operation *operation, const mw_value *path, size_t p
         rc = make_path(&make);
     if (rc == MW_OK)
         rc = mw__fill(&make);
+    if (rc == MW_OK)
+        mw__note_params(&make);
     if (rc == MW_OK)
         rc = mw__write_body(&make);
     if (rc == MW_OK)

@@ -10,6 +10,16 @@
 #define MW_MAX_REQUEST_BODY (64u * 1024u * 1024u)
 #define MW_MAX_URL (64u * 1024u)
 
+/* The accounts or inboxes that parameters of a request name, for policies (policy_names.c). */
+#define MW_MAX_NAMED 4
+#define MW_MAX_NAMED_LENGTH 64
+
+typedef struct mw__named {
+    char ids[MW_MAX_NAMED][MW_MAX_NAMED_LENGTH]; /* different ones */
+    size_t count;
+    bool unclear; /* something is named that no list can hold, or more than there is room for */
+} mw__named;
+
 struct mw_request {
     const mw_operation *operation; /* NULL: raw */
     mw_service service;
@@ -27,6 +37,8 @@ struct mw_request {
     mw__parts parts;          /* a multipart body, when there is one */
     unsigned token;           /* raw: the kind asked for, or 0 */
     mw_call_options options;
+    mw__named accounts; /* without the one that the client or the options supply */
+    mw__named inboxes;
     mw__buf packed; /* of a wire gate: the arguments as they travel; then all but `name` is empty */
     /* Of a gate in dry run (dry_run.h), else NULL. */
     char *arguments; /* JSON: what makes the request again */

@@ -30,9 +30,10 @@
     {.name = n, .type = MW_T_ARRAY, .item = MW_EACH(MW_T_STRING, .values = list)}
 #define MW_OBJS(n, list) {.name = n, .type = MW_T_ARRAY, .item = MW_ONE(list)}
 
-/* Path parameters: an integer, a string. */
-#define MW_ID(n) {.name = n, .type = MW_T_INTEGER, .required = true}
-#define MW_KEY(n) {.name = n, .type = MW_T_STRING, .required = true}
+/* Path parameters: an integer, a string, the account. */
+#define MW_ID(...) {.type = MW_T_INTEGER, .required = true, .name = __VA_ARGS__}
+#define MW_KEY(...) {.type = MW_T_STRING, .required = true, .name = __VA_ARGS__}
+#define MW_ACCOUNT MW_ID("account_id", .names = MW_NAMES_ACCOUNT)
 
 /* Lists, written in place. MW_END closes those that are written as arrays. */
 #define MW_END {.name = NULL}

@@ -20,4 +20,8 @@ void mw__secrets_clear(mw__secrets *secrets);
 #define MW_MIN_SECRET 4
 void mw__secrets_redact(const mw__secrets *secrets, char *text);
 
+/* The same in `length` bytes that may hold NUL, and also in the forms in which JSON may write a secret ("\\u0041",
+ * "\\/"); the length stays, so that JSON stays JSON. */
+void mw__secrets_redact_bytes(const mw__secrets *secrets, char *text, size_t length);
+
 #endif

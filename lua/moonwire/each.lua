@@ -11,7 +11,7 @@ core.own()
 --- The list in an answer: at "data.payload", or the answer itself for "". The second result is the table around it.
 local function find_items(answer, info)
     local list, around = answer, nil
-    for key in info.at:gmatch "[^.]+" do
+    for _, key in ipairs(info.at ~= "" and core.str.split(info.at, ".") or {}) do
         list, around = type(list) == "table" and list[key] or nil, list
     end
     if type(list) == "table" and (next(list) == nil or list[1] ~= nil) then

@@ -29,6 +29,7 @@ local task = require "moonwire.task"
 ---@field message string one line
 ---@field operation string? what failed: "contacts:get", "GET /api/v1/labels", "connect"
 ---@field field string? the parameter or option at fault, "nmae"
+---@field budget string? of kind "budget": "calls", "writes", "bytes sent", "tasks", "open files"
 ---@field where string? "script.lua:12: ", the code that made the call
 ---@field status integer? of the answer; nil when there was none
 ---@field fields string[]? names of the fields that the server refused, from `attributes` of a 422
@@ -42,8 +43,8 @@ local task = require "moonwire.task"
 
 ---@alias moonwire.kind
 ---| "invalid" # the arguments don't fit; nothing was sent
----| "denied" # the client is read-only; nothing was sent
----| "budget" # the client's max_calls are used up; nothing was sent
+---| "denied" # the policy, or a read-only client, does not allow it; nothing was sent, no file was touched
+---| "budget" # a budget is used up (`budget` names it); nothing was sent
 ---| "auth" # 401
 ---| "forbidden" # 403
 ---| "not_found" # 404
@@ -80,6 +81,21 @@ local task = require "moonwire.task"
 ---@field retries integer? 0: never send it again, not even a GET whose kept connection died; no other value so far
 ---@field unchecked boolean? sends body fields of any type and name; path and query are checked all the same
 
+--- What a client may do: asked about every call before anything is sent. A refused call fails with an error of kind
+--- "denied", one beyond a budget with "budget". A pattern is "SERVICE:WHAT": a service or "*", then "MODULE.METHOD", in
+--- which "*" stands for any characters, "read" or "write" (what does not, or does, change something), or "request"
+--- (`client:request`, which nothing else allows).
+---@class moonwire.policy
+---@field allow string[]? patterns; without the list all operations are allowed, with an empty one none
+---@field deny string[]? patterns that win over those of `allow`
+---@field accounts (integer|string)[]? the only accounts to go to; operations without an account pass
+---@field inboxes (integer|string)[]? the only ones to name, by id or public identifier. What can name one must
+---@field read_only boolean? refuses whatever changes something
+---@field max_calls integer? calls let through
+---@field max_writes integer? of them, those that change something
+---@field max_bytes integer? of them, bytes of path, query, body and files
+---@field dry_run boolean? what changes something is held back and gets a plausible answer with made-up ids
+
 --- What `mw.ooctopus`, `mw.chatwoot` and `mw.circuit` take.
 ---@class moonwire.client_options
 --- http or https; a path is kept. Default: "https://app.ooctopus.com", for circuit
@@ -97,6 +113,7 @@ local task = require "moonwire.task"
 ---@field concurrency integer? calls in flight at once, default 32; others wait their turn in order
 ---@field read_only boolean? refuses whatever changes something, with an error of kind "denied"
 ---@field max_calls integer? refuses calls beyond so many, with an error of kind "budget"
+---@field policy moonwire.policy? what may be done, narrower than the token allows
 ---@field ca_file string? path of certificates (PEM) to trust besides the system's
 ---@field insecure boolean? does not verify certificates. For tests only
 ---@field proxy string? URL of a proxy, "" for none; default: HTTPS_PROXY of the environment, for https
@@ -181,6 +198,36 @@ local task = require "moonwire.task"
 ---@field required boolean
 ---@field beyond boolean served by the platform though its documents do not list it
 
+--- What to do to text, each in time that grows with its length and no faster, whatever is in it. A pattern that does
+--- the same may take seconds on text that was made for it: `s:gsub("%s+$", "")` does, on 30,000 spaces and an x. Works
+--- on bytes. Numbers are taken as text, as the functions of `string` do.
+---@class moonwire.str
+--- Without white space (space, \t, \n, \v, \f, \r) at both ends.
+---@field trim fun(s: string): string
+--- The pieces between the places where `sep` stands: n places make n + 1 pieces, so "" gives { "" } and "a,,b" has an
+--- empty one. `sep` is text, not a pattern, and not empty. With `max` there are at most so many pieces; the last one
+--- has the rest.
+---@field split fun(s: string, sep: string, max?: integer): string[]
+--- Goes over the lines, without their ends, which are \n or \r\n. The last line needs none; "" has no line.
+---@field lines fun(s: string): fun(): string?
+---@field starts_with fun(s: string, prefix: string): boolean "" is a prefix of all
+---@field ends_with fun(s: string, suffix: string): boolean
+
+--- Files. In the sandbox of `moonwire run` a path must lead into a folder that --allow-read DIR or --allow-write DIR
+--- has granted, else there is an error of kind "denied"; elsewhere these are the files that the process may use. Paths
+--- are absolute or begin at the working directory. Regular files alone: no folder, device or pipe. What fails raises an
+--- error of kind "invalid" that says why. A file is read and written at once: other tasks wait.
+---@class moonwire.fs
+---@field read fun(path: string): string the whole file
+--- Writes a file that is complete or not there: the text takes the place of what was there in one step.
+---@field write fun(path: string, text: string)
+--- Adds to the end of a file, which is made when there is none.
+---@field append fun(path: string, text: string)
+--- Goes over the lines, as mw.str.lines does: `for line in mw.fs.lines(path) do`. The file is closed at its end and
+--- whenever the loop is left.
+---@field lines fun(path: string): fun(): string?
+---@field exists fun(path: string): boolean
+
 ---@class moonwire
 local mw = {
     --- Of moonwire, "0.1.0".
@@ -240,6 +287,17 @@ local mw = {
     ---@type fun(): number
     time = core.time,
 
+    ---@type moonwire.str
+    str = core.str,
+
+    ---@type moonwire.fs
+    fs = core.fs,
+
+    --- Variables of the environment that are granted to the script (`moonwire run --allow-env NAME`): mw.env.NAME is
+    --- its value, or nil when it is not set. One that is not granted is an error of kind "denied". Read only.
+    ---@type table<string, string?>
+    env = core.env,
+
     json = {
         --- JSON text of a value; keys are sorted. Raises "invalid" where a value has no JSON (a function, NaN, a table
         --- with both kinds of keys, more than 100 levels), and names the place.
@@ -272,7 +330,8 @@ local function with(options, name, settled)
 end
 
 --- A client of the Ooctopus API, under the documented paths unless `paths` says otherwise. Nothing is sent here. Raises
---- an error of kind "invalid" that names the option at fault.
+--- an error of kind "invalid" that names the option at fault; in the sandbox of `moonwire run`, where scripts have no
+--- tokens and no network, one of kind "denied": there `mw.connect` is the way.
 ---@param options moonwire.client_options
 ---@return moonwire.client
 function mw.ooctopus(options)
@@ -303,6 +362,7 @@ end
 ---@field error fun(...: any)
 ---@overload fun(...: any)
 mw.log = setmetatable({}, {
+    __metatable = false,
     __call = function(_, ...)
         core.log("info", ...)
     end,

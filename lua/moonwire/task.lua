@@ -3,7 +3,8 @@ local core = require "moonwire.core"
 
 core.own()
 
---- A function that runs beside others; `mw.spawn` makes one.
+--- A function that runs beside others; `mw.spawn` makes one. In the sandbox of `moonwire run` so many may live at once
+--- as --max-tasks says (10,000); one more is an error of kind "budget".
 ---@class moonwire.task
 --- Waits until the task has ended; gives the results of its function or raises its error. Any number of tasks may wait
 --- for one. A task that waits for itself is an error of kind "invalid".
@@ -20,6 +21,7 @@ local CONCURRENCY <const> = 8 -- of map, unless the call says otherwise
 --- Cancels what still runs of `tasks` when the variable that holds the result goes out of scope.
 local function guard(tasks)
     return setmetatable({}, {
+        __metatable = false,
         __close = function()
             for i = 1, #tasks do
                 tasks[i]:cancel()

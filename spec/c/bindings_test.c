@@ -1,8 +1,11 @@
 /* bindings_test.c: every allocation fails in turn while a script opens the module, encodes and
- * decodes, runs tasks and makes a call: first one of Lua or of C, once (so that Lua collects in the
+ * decodes, runs tasks, works on files and makes a call: first one of Lua or of C, once (so that Lua collects in the
  * middle of it and goes on), then one of Lua for good. Nothing crashes, nothing leaks (the sanitize
  * build says so), and the same script succeeds in the same state afterwards. */
+#define _GNU_SOURCE
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <lua.h>
 
@@ -45,6 +48,9 @@ static lua_State *open_state(memory *m, mw_loop *loop, mw_lua **ctx)
     *m = (memory){0};
     lua_State *L = lua_newstate(allocate, m);
     luaL_openlibs(L);
+    /* A metatable of Lua's own buffers that is made half because memory fails stays half for good. */
+    CHECK_INT(luaL_dostring(L, "return ('x'):rep(100000)"), LUA_OK);
+    lua_settop(L, 0);
     *ctx = mw_lua_preload(L, loop);
     return L;
 }
@@ -128,6 +134,16 @@ static const char task_script[] =
     " c:cancel() assert(not pcall(c.wait, c))"
     " assert(core.join{ a, d } == nil and e:wait() == 5)";
 
+static const char text_script[] =
+    "local core = require 'moonwire.core'"
+    " assert(core.str.trim ' x ' == 'x' and #core.str.split('a,b,c', ',') == 3)"
+    " for line in core.str.lines 'a\\nb' do assert(#line == 1) end"
+    " assert(not pcall(core.str.split, 'a', '') and not pcall(function() return core.env.HOME end))"
+    " local long = ('x'):rep(3000)"
+    " core.fs.write(..., long .. '\\n') core.fs.append(..., long .. '\\n')"
+    " assert(core.fs.exists(...) and #core.fs.read(...) == 6002)"
+    " for line in core.fs.lines(...) do assert(line == long) end";
+
 static const char call_script[] =
     "local core = require 'moonwire.core'"
     " local desk <close> = core.client{ service = 'ooctopus', url = ..., token = 't0ken-of-us',"
@@ -181,4 +197,19 @@ TEST(tasks_survive_any_failing_allocation_of_lua)
 TEST(a_call_of_a_script_survives_any_failing_allocation)
 {
     torture_both(call_script);
+}
+
+TEST(files_and_text_survive_any_failing_allocation)
+{
+    char folder[] = "/tmp/mw_bindings_XXXXXX";
+    char path[64];
+    mw_loop *loop;
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/file", folder);
+    CHECK_INT(mw_loop_new(&loop), MW_OK);
+    torture(text_script, loop, path, true);
+    torture(text_script, loop, path, false);
+    mw_loop_free(loop);
+    CHECK_INT(unlink(path), 0);
+    CHECK_INT(rmdir(folder), 0); /* no draft is left */
 }

@@ -48,6 +48,32 @@ function host.script(text, options)
     return host.run(arguments, { env = options.env, cwd = options.cwd, input = text })
 end
 
+local all = { "--allow=*:*", "--allow=*:request" }
+
+--- Runs a script, given as text or as a command line after `run`, in its sandbox, with every operation allowed.
+---@param what string|string[]
+---@return string output, string errors, integer code
+function host.allowed(what, options)
+    options = options or {}
+    local flags = table.move(options.flags or {}, 1, #(options.flags or {}), 3, { all[1], all[2] })
+    if type(what) == "string" then
+        return host.script(what, { flags = flags, arguments = options.arguments, env = options.env, cwd = options.cwd })
+    end
+    return host.run({ "run", table.unpack(table.move(what, 1, #what, #flags + 1, flags)) }, options)
+end
+
+--- The same without a sandbox; the line that says so is taken from the errors.
+function host.trusted(what, options)
+    options = options or {}
+    local flags = table.move(options.flags or {}, 1, #(options.flags or {}), 2, { "--sandbox=off" })
+    local output, errors, code = host.allowed(what,
+        { flags = flags, arguments = options.arguments, env = options.env, cwd = options.cwd })
+    local said = "moonwire: run: sandbox off: the script runs with all that you may do\n"
+    local first, last = errors:find(said, 1, true)
+    assert(first, "it does not say that there is no sandbox: " .. errors)
+    return output, errors:sub(1, first - 1) .. errors:sub(last + 1), code
+end
+
 --- Starts `moonwire` and waits for a line that matches `ready`.
 ---@return spec.process
 function host.start(arguments, ready, env)

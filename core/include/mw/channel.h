@@ -42,10 +42,14 @@ typedef struct mw_channel_options {
     int fd;              /* a stream socket; the channel owns it from success on */
     uint32_t max_frame;  /* bytes of a payload that may arrive; larger: the channel fails [4 MiB] */
     uint64_t max_queued; /* bytes that may wait to be sent; beyond: the channel fails [no limit] */
+    /* It alone does not keep mw_loop_run waiting, nor does it count in mw_loop_live: the end of a worker
+     * that waits for things of its own. While calls of a wire are unanswered it does keep the loop waiting. */
+    bool background;
     void (*on_frame)(const mw_frame *frame, void *ud);
     /* The channel has ended, once: MW_OK when the peer closed between two frames, MW_DECODE for a
      * protocol error ("protocol: byte 1234: version 7"), MW_NETWORK for a socket error or an end within
-     * a frame, MW_TOO_LARGE (max_queued). Comes from the loop, or from mw_channel_ask. */
+     * a frame, MW_TOO_LARGE (max_queued), MW_MEMORY. Comes from the loop, or from a call that waits.
+     * After it only mw_channel_free is of use. */
     void (*on_end)(int code, const char *message, void *ud);
     void *ud;
 } mw_channel_options;
@@ -63,17 +67,26 @@ int mw_channel_send(mw_channel *channel, uint8_t type, uint32_t id, const void *
 /* The same with a tree as payload (mw_value_pack). Also MW_INVALID (nested too deeply). */
 int mw_channel_send_value(mw_channel *channel, uint8_t type, uint32_t id, const mw_value *value);
 
-/* Sends what is queued, waiting for the peer to take it, and then waits for a frame of type `reply`
- * with the id `id`; frames that come before it go to on_frame as usual. The payload is copied: free
- * `*data` with free(); it is NUL-ended beyond `*length`. Only for the worker, which has nobody else to
- * serve. MW_OK, MW_MEMORY or MW_CANCELLED (the channel has ended). */
+/* Bytes that the peer has not taken yet. */
+size_t mw_channel_queued(const mw_channel *channel);
+
+/* ---- calls that wait ----
+ * Only for the worker, which has nobody else to serve, and only outside of callbacks (MW_INVALID). While
+ * they wait, what is queued is sent, and frames that come go to on_frame as usual, from within the call. A
+ * pause does not hold for mw_channel_ask. */
+
+/* Sends a tree and waits for a frame of type `reply` with the id `id`; its payload is copied: free `*data`
+ * with free(); it is NUL-ended beyond `*length`. MW_OK, MW_MEMORY, MW_CANCELLED (the channel has ended), or
+ * what mw_channel_send_value says. */
 int mw_channel_ask(mw_channel *channel, uint8_t type, uint32_t id, const mw_value *value,
                    uint8_t reply, char **data, size_t *length);
 
-/* Bytes that the peer has not taken yet. mw_channel_flush waits until there are none, or the channel
- * has ended (MW_CANCELLED), or `timeout_ms` are over (MW_TIMEOUT; -1: no limit). */
-size_t mw_channel_queued(const mw_channel *channel);
+/* Waits until all that is queued has been taken: MW_OK, MW_CANCELLED (the channel has ended, or the peer
+ * takes nothing any more), or MW_TIMEOUT after `timeout_ms` (-1: no limit). */
 int mw_channel_flush(mw_channel *channel, int timeout_ms);
+
+/* Waits until at least one frame has come: MW_OK, MW_CANCELLED or MW_TIMEOUT as above. */
+int mw_channel_wait(mw_channel *channel, int timeout_ms);
 
 /* While paused nothing is read: the peer's writes back up. */
 void mw_channel_pause(mw_channel *channel, bool paused);

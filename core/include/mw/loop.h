@@ -6,6 +6,7 @@
 #define MW_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "mw/error.h"
@@ -52,6 +53,9 @@ void mw_timer_stop(mw_timer *timer); /* NULL is fine */
 
 /* Replaces every secret that a client of this loop holds in `text` (NUL-ended, changed in place) by '*'. */
 void mw_loop_redact(const mw_loop *loop, char *text);
+
+/* The same in `length` bytes that may hold NUL, and also where JSON has escaped a secret. The length stays. */
+void mw_loop_redact_bytes(const mw_loop *loop, char *text, size_t length);
 
 #ifdef __cplusplus
 }

@@ -40,6 +40,7 @@
 #include "mw/gate.h"
 #include "mw/loop.h"
 #include "mw/operation.h"
+#include "mw/policy.h"
 #include "mw/request.h"
 #include "mw/server.h"
 #include "mw/value.h"

@@ -48,8 +48,14 @@ typedef enum mw_type {
     MW_T_FILE /* a path to a file; makes the body multipart. Documented as string, format binary */
 } mw_type;
 
-/* What a parameter names, where a policy cares. */
-typedef enum mw_names { MW_NAMES_NOTHING, MW_NAMES_ACCOUNT, MW_NAMES_INBOX } mw_names;
+/* What a parameter names, where a policy cares. A text in a path names an inbox by its identifier, any
+ * other parameter by its id. */
+typedef enum mw_names {
+    MW_NAMES_NOTHING,
+    MW_NAMES_ACCOUNT,
+    MW_NAMES_INBOX,
+    MW_NAMES_SUBJECT /* what the parameter "type" beside it says: an inbox where that is "inbox" */
+} mw_names;
 
 /* One parameter, body field or field of an answer. A list of fields ends with `.name == NULL`. */
 typedef struct mw_field {

@@ -20,8 +20,12 @@
  * "module.method" in which '*' stands for any characters ("conversations.*", "platform.users.get", "*").
  * Only "request" fits raw requests: "*:*" does not.
  *
- * Patterns, accounts and inboxes are set before the policy is used; everything is copied. All functions
- * on one thread at a time. */
+ * What names no account (profile.get, public.*, platform.users.*) passes a list of accounts, and what can't
+ * name an inbox (contacts.get) a list of inboxes: patterns decide about those. A report names an inbox by type =
+ * "inbox" and id. What `extra` names as inbox_id or account_id counts as named.
+ *
+ * Patterns, accounts and inboxes, at most 4096 of each, are set before the policy is used; everything is
+ * copied. All functions on one thread at a time. */
 #ifndef MW_POLICY_H
 #define MW_POLICY_H
 
@@ -33,7 +37,8 @@ extern "C" {
 
 typedef struct mw_policy mw_policy;
 
-/* A policy that allows nothing. MW_MEMORY. It outlives the clients that it was given to. */
+/* A policy that allows nothing. MW_MEMORY. It outlives the clients that it was given to: mw_client_free tells
+ * the observer of what is still in flight, and then forgets the policy. */
 int mw_policy_new(mw_policy **policy);
 void mw_policy_free(mw_policy *policy); /* NULL is fine */
 

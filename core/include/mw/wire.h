@@ -26,13 +26,18 @@ extern "C" {
 #define MW_WIRE_CALLS 256u
 #define MW_WIRE_BYTES (16u * 1024u * 1024u)
 #define MW_WIRE_BACKLOG (4u * 1024u * 1024u)
-#define MW_WIRE_MAX_CALL (4u * 1024u * 1024u) /* bytes of one call's arguments */
+#define MW_WIRE_MAX_CALL (4u * 1024u * 1024u) /* bytes of one call's frame */
+/* Bytes of an answer's body; a call that asks for more (max_body) gets as much. The worker's channel takes
+ * frames of MW_WIRE_MAX_ANSWER bytes (mw_channel_options.max_frame). */
+#define MW_WIRE_MAX_BODY (64u * 1024u * 1024u)
+#define MW_WIRE_MAX_ANSWER (MW_WIRE_MAX_BODY + 1024u * 1024u)
 
 /* ---- the worker's end ---- */
 
 typedef struct mw_wire mw_wire;
 
-/* A wire over a channel that outlives it. `on_warning` (may be NULL) gets what mw_request_warning said. */
+/* A wire over a channel that outlives it. `on_warning` (may be NULL) gets what mw_request_warning said, from
+ * where answers come, before the answer. MW_MEMORY. */
 typedef void (*mw_wire_warning_fn)(const char *text, void *ud);
 int mw_wire_new(mw_loop *loop, mw_channel *channel, mw_wire_warning_fn on_warning, void *ud,
                 mw_wire **wire);
@@ -42,7 +47,10 @@ int mw_wire_new(mw_loop *loop, mw_channel *channel, mw_wire_warning_fn on_warnin
  * MW_INVALID. MW_MEMORY. */
 int mw_wire_gate(mw_wire *wire, uint32_t door, mw_service service, mw_gate **gate);
 
-/* Takes a frame of a type up to MW_WIRE_TYPES; one that is no answer to a call fails the channel. */
+/* Takes a frame of a type up to MW_WIRE_TYPES; one that is no answer to a call fails the channel. Callbacks of
+ * calls come from here, so from the loop, or from a call of the channel that waits.
+ * An answer with a code, `attempts` 0 and MW_SENT_NOT is what mw_gate_request or mw_gate_submit said at the
+ * broker's gate: its message names the operation. */
 void mw_wire_frame(mw_wire *wire, const mw_frame *frame);
 
 /* The channel has ended: calls in flight end as MW_CANCELLED, on the next turn, and new ones are refused. */
@@ -67,14 +75,16 @@ int mw_wire_server_new(const mw_wire_server_options *options, mw_wire_server **s
 /* Lets the worker use `gate`, which outlives the server, as `*door`. MW_MEMORY. */
 int mw_wire_server_offer(mw_wire_server *server, mw_gate *gate, uint32_t *door);
 
-/* Takes a frame of a type up to MW_WIRE_TYPES. A malformed one fails the channel at the byte at fault. */
+/* Takes a frame of a type up to MW_WIRE_TYPES. A malformed one fails the channel at the byte at fault. In answers
+ * every secret of the loop (mw_loop_redact_bytes) is struck out: a worker never holds one. */
 void mw_wire_server_frame(mw_wire_server *server, const mw_frame *frame);
 
 /* The name of the call that came last ("contacts:get", or ""), and the calls that are unanswered. */
 const char *mw_wire_server_last(const mw_wire_server *server);
 unsigned mw_wire_server_live(const mw_wire_server *server);
 
-/* Cancels what is in flight, whose answers go nowhere, and frees once they have come. NULL is fine. */
+/* Cancels what is in flight, whose answers go nowhere, and frees once they have come. To be called before
+ * mw_channel_free. NULL is fine. */
 void mw_wire_server_free(mw_wire_server *server);
 
 #ifdef __cplusplus

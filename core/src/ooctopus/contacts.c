@@ -19,6 +19,8 @@ static const char *const sorts[] = {
     MW_STR("name"), MW_STR("email"), MW_STR("phone_number"), MW_FILE("avatar"), \
     MW_STR("avatar_url"), MW_STR("identifier"), MW_OBJ("custom_attributes", NULL)
 
+#define THE_INBOX MW_NUM("inbox_id", .required = true, .names = MW_NAMES_INBOX)
+
 #define SORT MW_ENUM("sort", sorts)
 #define PAGE MW_INT("page", .preset = "1")
 
@@ -70,7 +72,7 @@ const mw_operation mw__ooctopus_contacts[] = {
      .auth = MW_TOKEN_USER, .lane = MW_LANE_UPLOAD, .mutates = true,
      .path_params = mw__in_account,
      .body = MW_BODY_JSON, .body_name = "data", .body_type = "Contact_create",
-     .fields = MW_FIELDS(MW_NUM("inbox_id", .required = true), CONTACT_FIELDS),
+     .fields = MW_FIELDS(THE_INBOX, CONTACT_FIELDS),
      .returns = "extended_contact", .answer = MW_ONE(contact),
      .responses = MW_OK_OR({400, "Bad Request Error"})},
     {.service = MW_OOCTOPUS, .module = "contacts", .method = "create_contact_inbox",
@@ -80,7 +82,7 @@ const mw_operation mw__ooctopus_contacts[] = {
      .auth = MW_TOKEN_USER, .lane = MW_LANE_WRITE, .mutates = true,
      .path_params = mw__in_account_id,
      .body = MW_BODY_JSON, .body_name = "data", .body_type = "Data_4",
-     .fields = MW_FIELDS(MW_NUM("inbox_id", .required = true), MW_STR("source_id")),
+     .fields = MW_FIELDS(THE_INBOX, MW_STR("source_id")),
      .returns = "contact_inboxes", .answer = MW_ONE(contact_inbox),
      .responses = MW_OK_OR({401, "Authentication error"}, {422, "Incorrect payload"})},
     {.service = MW_OOCTOPUS, .module = "contacts", .method = "delete",

@@ -13,8 +13,8 @@ static const char *const shown_statuses[] = {"all", "open", "resolved", "pending
 
 /* What list and counts share. */
 #define SELECTION \
-    MW_ENUM("status", shown_statuses, .preset = "open"), MW_STR("q"), MW_INT("inbox_id"), \
-    MW_INT("team_id"), MW_STRS("labels", .wire = "labels[]")
+    MW_ENUM("status", shown_statuses, .preset = "open"), MW_STR("q"), \
+    MW_INT("inbox_id", .names = MW_NAMES_INBOX), MW_INT("team_id"), MW_STRS("labels", .wire = "labels[]")
 
 static const mw_field counts[] = {
     MW_NUM("mine_count"), MW_NUM("unassigned_count"), MW_NUM("assigned_count"),
@@ -60,7 +60,8 @@ const mw_operation mw__ooctopus_conversations[] = {
      .path_params = mw__in_account,
      .body = MW_BODY_JSON, .body_name = "data", .body_type = "Data_5",
      .fields = MW_FIELDS(
-         MW_STR("source_id", .required = true), MW_STR("inbox_id", .required = true),
+         MW_STR("source_id", .required = true),
+         MW_STR("inbox_id", .required = true, .names = MW_NAMES_INBOX),
          MW_STR("contact_id"), MW_OBJ("additional_attributes", NULL),
          MW_OBJ("custom_attributes", NULL), MW_ENUM("status", mw__statuses),
          MW_STR("assignee_id"), MW_STR("team_id"),

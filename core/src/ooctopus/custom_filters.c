@@ -7,7 +7,7 @@
 /* The columns of a row stand in groups, which the formatter would take apart. */
 /* clang-format off */
 
-static const mw_field in_filter[] = {MW_ID("account_id"), MW_ID("custom_filter_id"), MW_END};
+static const mw_field in_filter[] = {MW_ACCOUNT, MW_ID("custom_filter_id"), MW_END};
 
 static const char *const filter_types[] = {"conversation", "contact", "report", NULL};
 

@@ -7,7 +7,8 @@
 /* The columns of a row stand in groups, which the formatter would take apart. */
 /* clang-format off */
 
-static const mw_field in_inbox[] = {MW_ID("account_id"), MW_ID("inbox_id"), MW_END};
+static const mw_field in_inbox[] = {MW_ACCOUNT, MW_ID("inbox_id", .names = MW_NAMES_INBOX), MW_END};
+static const mw_field an_inbox[] = {MW_ACCOUNT, MW_ID("id", .names = MW_NAMES_INBOX), MW_END};
 
 /* The settings of a web widget that may change later. */
 #define CHANNEL_FIELDS \
@@ -17,7 +18,8 @@ static const mw_field in_inbox[] = {MW_ID("account_id"), MW_ID("inbox_id"), MW_E
 #define NO_INBOX_OR_BOT {404, "Inbox not found, Agent bot not found"}
 
 static const mw_field members[] = {
-    MW_STR("inbox_id", .required = true), MW_INTS("user_ids", .required = true),
+    MW_STR("inbox_id", .required = true, .names = MW_NAMES_INBOX),
+    MW_INTS("user_ids", .required = true),
     MW_END,
 };
 
@@ -36,7 +38,7 @@ const mw_operation mw__ooctopus_inboxes[] = {
      .id = "getInboxAgentBot", .alias = "get_inbox_agent_bot", .title = "Show Inbox Agent Bot",
      .verb = MW_GET, .path = "/api/v1/accounts/{account_id}/inboxes/{id}/agent_bot",
      .auth = MW_TOKEN_USER, .lane = MW_LANE_ALL, .idempotent = true,
-     .path_params = mw__in_account_id,
+     .path_params = an_inbox,
      .returns = "agent_bot",
      .responses = MW_RESPONSES({204, "Success"}, MW_403, NO_INBOX_OR_BOT)},
     {.service = MW_OOCTOPUS, .module = "inboxes", .method = "create",
@@ -55,7 +57,7 @@ const mw_operation mw__ooctopus_inboxes[] = {
      .id = "getInbox", .alias = "get_inbox", .title = "Get an inbox",
      .verb = MW_GET, .path = "/api/v1/accounts/{account_id}/inboxes/{id}",
      .auth = MW_TOKEN_USER, .lane = MW_LANE_ALL, .idempotent = true,
-     .path_params = mw__in_account_id,
+     .path_params = an_inbox,
      .returns = "inbox", .answer = MW_ONE(mw__inbox),
      .responses = MW_OK_OR(MW_403, {404, "Inbox not found"})},
     /* Documented as ".../inboxes/2", plainly a slip: that is one inbox, not the list. Upstream
@@ -90,7 +92,7 @@ const mw_operation mw__ooctopus_inboxes[] = {
      .id = "updateAgentBot", .alias = "update_agent_bot", .title = "Add or remove agent bot",
      .verb = MW_POST, .path = "/api/v1/accounts/{account_id}/inboxes/{id}/set_agent_bot",
      .auth = MW_TOKEN_USER, .lane = MW_LANE_WRITE, .mutates = true,
-     .path_params = mw__in_account_id,
+     .path_params = an_inbox,
      .body = MW_BODY_JSON, .body_name = "data", .body_type = "Data_11",
      .fields = MW_FIELDS(MW_NUM("agent_bot", .required = true, .nullable = true)),
      .responses = MW_RESPONSES({204, "Success"}, MW_403, NO_INBOX_OR_BOT)},
@@ -109,7 +111,7 @@ const mw_operation mw__ooctopus_inboxes[] = {
      .id = "updateInbox", .alias = "update_inbox", .title = "Update Inbox",
      .verb = MW_PATCH, .path = "/api/v1/accounts/{account_id}/inboxes/{id}/",
      .auth = MW_TOKEN_USER, .lane = MW_LANE_UPLOAD, .mutates = true,
-     .path_params = mw__in_account_id,
+     .path_params = an_inbox,
      .body = MW_BODY_JSON, .body_name = "data", .body_type = "Data_10",
      .fields = MW_FIELDS(
          MW_STR("name"), MW_BOOL("enable_auto_assignment", .required = true), MW_FILE("avatar"),

@@ -7,7 +7,7 @@
 /* The columns of a row stand in groups, which the formatter would take apart. */
 /* clang-format off */
 
-static const mw_field in_hook[] = {MW_ID("account_id"), MW_ID("hook_id"), MW_END};
+static const mw_field in_hook[] = {MW_ACCOUNT, MW_ID("hook_id"), MW_END};
 
 static const mw_field hook[] = {
     MW_STR("id"), MW_STR("app_id"), MW_STR("inbox_id"), MW_STR("account_id"), MW_BOOL("status"),
@@ -36,7 +36,7 @@ const mw_operation mw__ooctopus_integrations[] = {
      .path_params = mw__in_account,
      .body = MW_BODY_JSON, .body_name = "data", .body_type = "Integrations_hook_create_payload",
      .fields = MW_FIELDS(
-         MW_STR("app_id"), MW_STR("inbox_id"), MW_OBJ("settings", NULL)),
+         MW_STR("app_id"), MW_STR("inbox_id", .names = MW_NAMES_INBOX), MW_OBJ("settings", NULL)),
      .returns = "integrations_hook", .answer = MW_ONE(hook),
      .responses = MW_OK_OR(MW_401)},
     {.service = MW_OOCTOPUS, .module = "integrations", .method = "delete_hook",

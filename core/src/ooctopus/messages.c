@@ -36,7 +36,7 @@ const mw_operation mw__ooctopus_messages[] = {
      .verb = MW_DELETE,
      .path = "/api/v1/accounts/{account_id}/conversations/{conversation_id}/messages/{message_id}",
      .auth = MW_TOKEN_USER, .lane = MW_LANE_WRITE, .mutates = true, .idempotent = true,
-     .path_params = MW_FIELDS(MW_ID("account_id"), MW_ID("conversation_id"), MW_ID("message_id")),
+     .path_params = MW_FIELDS(MW_ACCOUNT, MW_ID("conversation_id"), MW_ID("message_id")),
      .responses = MW_OK_OR(MW_401, NO_MESSAGE)},
     {.service = MW_OOCTOPUS, .module = "messages", .method = "list",
      .id = "listAllMessages", .alias = "list_all_messages", .title = "Get messages",

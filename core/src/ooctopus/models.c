@@ -7,9 +7,9 @@
 /* The columns of a row stand in groups, which the formatter would take apart. */
 /* clang-format off */
 
-const mw_field mw__in_account[] = {MW_ID("account_id"), MW_END};
-const mw_field mw__in_account_id[] = {MW_ID("account_id"), MW_ID("id"), MW_END};
-const mw_field mw__in_conversation[] = {MW_ID("account_id"), MW_ID("conversation_id"), MW_END};
+const mw_field mw__in_account[] = {MW_ACCOUNT, MW_END};
+const mw_field mw__in_account_id[] = {MW_ACCOUNT, MW_ID("id"), MW_END};
+const mw_field mw__in_conversation[] = {MW_ACCOUNT, MW_ID("conversation_id"), MW_END};
 
 const char *const mw__roles[] = {"agent", "administrator", NULL};
 const char *const mw__availabilities[] = {"available", "busy", "offline", NULL};

@@ -10,7 +10,7 @@
 #define CONTACT "/public/api/v1/inboxes/{inbox_identifier}/contacts/{contact_identifier}"
 #define MESSAGES CONTACT "/conversations/{conversation_id}/messages"
 
-#define OF_CONTACT MW_KEY("inbox_identifier"), MW_KEY("contact_identifier")
+#define OF_CONTACT MW_KEY("inbox_identifier", .names = MW_NAMES_INBOX), MW_KEY("contact_identifier")
 #define OF_CONVERSATION OF_CONTACT, MW_ID("conversation_id")
 
 static const mw_field of_contact[] = {OF_CONTACT, MW_END};
@@ -45,7 +45,7 @@ const mw_operation mw__ooctopus_public_contacts[] = {
      .id = "createAContact", .alias = "create_a_contact", .title = "Create a contact",
      .verb = MW_POST, .path = "/public/api/v1/inboxes/{inbox_identifier}/contacts",
      .auth = 0, .lane = MW_LANE_WRITE, .mutates = true,
-     .path_params = MW_FIELDS(MW_KEY("inbox_identifier")),
+     .path_params = MW_FIELDS(MW_KEY("inbox_identifier", .names = MW_NAMES_INBOX)),
      .body = MW_BODY_JSON, .body_name = "data", .body_type = "Public_contact_create_update_payload",
      .fields = contact_payload,
      .returns = "public_contact", .answer = MW_ONE(contact),

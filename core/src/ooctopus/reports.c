@@ -15,7 +15,8 @@ static const char *const metrics[] = {
 };
 
 #define SUBJECT_AND_TIME \
-    MW_ENUM("type", subjects, .required = true), MW_STR("id"), MW_STR("since"), MW_STR("until")
+    MW_ENUM("type", subjects, .required = true), MW_STR("id", .names = MW_NAMES_SUBJECT), \
+    MW_STR("since"), MW_STR("until")
 
 #define SUMMARY_FIELDS \
     MW_STR("avg_first_response_time"), MW_STR("avg_resolution_time"), \

@@ -10,7 +10,7 @@
 /* Documented without the "/api/v1" that the server has here too. */
 #define MEMBERS "/accounts/{account_id}/teams/{team_id}/team_members"
 
-static const mw_field in_team[] = {MW_ID("account_id"), MW_ID("team_id"), MW_END};
+static const mw_field in_team[] = {MW_ACCOUNT, MW_ID("team_id"), MW_END};
 
 static const mw_field members[] = {
     MW_INTS("user_ids", .required = true),

@@ -7,7 +7,7 @@
 /* The columns of a row stand in groups, which the formatter would take apart. */
 /* clang-format off */
 
-static const mw_field in_webhook[] = {MW_ID("account_id"), MW_ID("webhook_id"), MW_END};
+static const mw_field in_webhook[] = {MW_ACCOUNT, MW_ID("webhook_id"), MW_END};
 
 /* The documents list fewer events to subscribe to than an answer may show. */
 static const char *const subscribed[] = {

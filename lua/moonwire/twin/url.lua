@@ -1,4 +1,5 @@
 --- Reading URLs and url-encoded text: segments, queries, forms. Pure functions.
+local core = require "moonwire.core"
 local errors = require "moonwire.twin.errors"
 
 local url = {}
@@ -38,13 +39,7 @@ end
 function url.segments(path)
     local slash = #path > 1 and path:sub(-1) == "/"
     local trimmed = slash and path:sub(2, -2) or path:sub(2)
-    local out = {}
-    if trimmed ~= "" then
-        for segment in (trimmed .. "/"):gmatch("([^/]*)/") do
-            out[#out + 1] = segment
-        end
-    end
-    return out, slash
+    return trimmed ~= "" and core.str.split(trimmed, "/") or {}, slash
 end
 
 --- Whether `text` is an http or https URL with a host and no blanks or control characters.
