@@ -21,12 +21,12 @@
 typedef struct mw__run mw__run;
 
 typedef struct mw__run_options {
-    const char *path;      /* of the script as the user named it, for messages and `arg[0]` */
-    const char *chunk;     /* "@script.lua", "=stdin" */
-    const char *source;    /* text of the script; copied */
+    const char *path;   /* of the script as the user named it, for messages and `arg[0]` */
+    const char *chunk;  /* "@script.lua", "=stdin" */
+    const char *source; /* text of the script; copied */
     size_t source_length;
-    const char *folder;    /* where `require` finds *.lua, NULL: nowhere */
-    char *const *args;     /* for the script */
+    const char *folder; /* where `require` finds *.lua, NULL: nowhere */
+    char *const *args;  /* for the script */
     int arg_count;
     const char *const *env; /* granted variables as "NAME=value", NULL-ended, or NULL */
     mw__budgets budgets;
@@ -34,17 +34,18 @@ typedef struct mw__run_options {
     bool best_effort;    /* go on without layers that are missing */
     mw__grants *files;   /* granted folders; borrowed; NULL: none */
     mw_loop *loop;
-    mw__output *output;  /* where print and log go; borrowed */
+    mw__output *output; /* where print and log go; borrowed */
     /* mw.connect of the script: a gate that outlives the run, and its label ("ooctopus at URL, account 1").
      * Called again for a name that was connected before. */
-    int (*connect)(const char *name, mw_gate **gate, char *label, size_t size, mw_error *error, void *ud);
+    int (*connect)(const char *name, mw_gate **gate, char *label, size_t size, mw_error *error,
+                   void *ud);
     void *ud;
 } mw__run_options;
 
 /* How a run ended. Texts are valid until mw__run_free; they hold no token. */
 typedef struct mw__result {
-    int exit_code;       /* mw_exit */
-    const char *kind;    /* "" after a good run; "script", "not_found", ..., "budget", "crash", "protocol",
+    int exit_code; /* mw_exit */
+    const char *kind; /* "" after a good run; "script", "not_found", ..., "budget", "crash", "protocol",
                           * "sandbox" */
     const char *budget;  /* "cpu", "memory", ...; "" for none */
     const char *message; /* what to print: one line, or the script's error with its traceback; "" */

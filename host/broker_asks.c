@@ -1,5 +1,5 @@
-/* broker_asks.c: what a script asks the broker for besides calls: connections, modules and files. A worker that does not
- * read the answers is not heard any more (MW_WIRE_BACKLOG). Knows no budgets. Main thread. */
+/* broker_asks.c: what a script asks the broker for besides calls: connections, modules and files. A worker that
+ * does not read the answers is not heard any more (MW_WIRE_BACKLOG). Knows no budgets. Main thread. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 
 #include "broker_private.h"
 #include "source.h"
+#include "units.h"
 
 enum { MAX_NAME = 200 };
 
@@ -164,10 +165,12 @@ static int read_module(mw__run *run, const char *name, char **path, char **sourc
         return mw_error_set(error, MW_INVALID, "", "module '%s' not found: %s", name, why.message);
     code = mw__source_read(fd, cap, source, length);
     close(fd);
+    char most[32];
     if (code == MW_TOO_LARGE)
         return mw_error_set(error, MW_BUDGET, "source",
-                            "module '%s': the source of %zu bytes is used up: '%s' holds more",
-                            name, cap, *path);
+                            "module '%s': '%s' is over the budget of %s of source; --max-source "
+                            "raises it",
+                            name, *path, mw__show_size(cap, most, sizeof most));
     if (code != MW_OK)
         return mw_error_set(error, code, "", "module '%s': can't read '%s': %s", name, *path,
                             code == MW_MEMORY ? "out of memory" : strerror(errno));

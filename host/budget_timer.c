@@ -21,7 +21,7 @@ static struct {
     mw_lua *volatile lua;
     mw__heap *heap;
     mw__page *page;
-    uint64_t cpu_us;
+    uint64_t cpu_us, wall_us;
     char text[MW__STOPS][64];
 } watched;
 
@@ -136,13 +136,14 @@ static void handle(int number, void (*handler)(int))
     sigaction(number, &action, NULL);
 }
 
-void mw__timer_start(const mw__budgets *budgets, mw_lua *lua, mw__heap *heap, mw__page *page)
+void mw__timer_prepare(const mw__budgets *budgets, mw_lua *lua, mw__heap *heap, mw__page *page)
 {
     char most[32];
     watched.lua = lua;
     watched.heap = heap;
     watched.page = page;
     watched.cpu_us = budgets->cpu_ms * 1000;
+    watched.wall_us = budgets->wall_ms * 1000;
     snprintf(watched.text[MW__STOP_CPU], sizeof watched.text[0], "the CPU time of %s is used up",
              mw__show_seconds(budgets->cpu_ms, most, sizeof most));
     snprintf(watched.text[MW__STOP_WALL], sizeof watched.text[0], "the wall time of %s is used up",
@@ -154,7 +155,11 @@ void mw__timer_start(const mw__budgets *budgets, mw_lua *lua, mw__heap *heap, mw
     handle(SIGPROF, on_tick);
     handle(SIGALRM, on_alarm);
     handle(SIGUSR1, on_interrupt);
+}
+
+void mw__timer_start(void)
+{
     arm_tick(cpu_us());
-    if (budgets->wall_ms)
-        arm(ITIMER_REAL, budgets->wall_ms * 1000);
+    if (watched.wall_us)
+        arm(ITIMER_REAL, watched.wall_us);
 }

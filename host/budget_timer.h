@@ -20,9 +20,11 @@ typedef enum mw__stop {
     MW__STOPS
 } mw__stop;
 
-/* Takes SIGPROF, SIGALRM and SIGUSR1, and lets the times run: CPU time since the process began, wall time from now on.
- * Everything is borrowed, for good. Counters and places go into the page. */
-void mw__timer_start(const mw__budgets *budgets, mw_lua *lua, mw__heap *heap, mw__page *page);
+/* Takes SIGPROF, SIGALRM and SIGUSR1; inside of the sandbox that can't be done any more. Everything is borrowed, for
+ * good. Counters and places go into the page. */
+void mw__timer_prepare(const mw__budgets *budgets, mw_lua *lua, mw__heap *heap, mw__page *page);
+/* Lets the times run: CPU time since the process began, wall time from now on. */
+void mw__timer_start(void);
 
 /* Ends the script: that budget is used up. The first one counts. Async-signal-safe. */
 void mw__timer_stop(mw__stop which);

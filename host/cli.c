@@ -21,7 +21,8 @@ static const char lua_dir_help[] = "read the library from DIR/moonwire, not the 
 
 static const mw__option run_options[] = {
     {"--twin", NULL, "run against a twin of both services, started for this run"},
-    {"--sandbox", "on|best-effort|off", "best-effort: also where a layer is missing; off: none [on]"},
+    {"--sandbox", "on|best-effort|off",
+     "best-effort: also where a layer is missing; off: none [on]"},
     MW__POLICY_OPTIONS,
     MW__FILE_OPTIONS,
     MW__BUDGET_OPTIONS,

@@ -8,7 +8,7 @@
 /* glibc's malloc: a header of 8 bytes, multiples of 16, at least 32; from 128 KiB on pages of their own. */
 enum { HEADER = 8, STEP = 16, LEAST = 32, PAGE = 4096, LARGE = 128 * 1024 };
 
-enum { MOST_RESERVE = 2 * 1024 * 1024 };
+enum { BUFFER = 1024, SHARE = 5 }; /* what is large; the part of the budget that the slack is */
 
 size_t mw__heap_cost(size_t size)
 {
@@ -30,7 +30,7 @@ void mw__heap_init(mw__heap *heap)
 void mw__heap_limit(mw__heap *heap, size_t budget)
 {
     heap->limit = budget < SIZE_MAX - heap->used ? heap->used + budget : SIZE_MAX;
-    heap->reserve = budget / 8 < MOST_RESERVE ? budget / 8 : MOST_RESERVE;
+    heap->slack = budget / SHARE;
 }
 
 void mw__heap_relax(mw__heap *heap)
@@ -38,31 +38,37 @@ void mw__heap_relax(mw__heap *heap)
     heap->relaxed = 1;
 }
 
+bool mw__heap_over(const mw__heap *heap)
+{
+    return heap->used > heap->limit;
+}
+
+static bool below(const mw__heap *heap, size_t more, size_t slack)
+{
+    size_t limit = heap->limit <= SIZE_MAX - slack ? heap->limit + slack : SIZE_MAX;
+    return heap->used <= limit && more <= limit - heap->used;
+}
+
+/* An eighth of the slack stays for errors. */
 static bool fits(const mw__heap *heap, size_t more)
 {
-    size_t limit = heap->limit;
-    if (heap->relaxed && limit <= SIZE_MAX - heap->reserve)
-        limit += heap->reserve;
-    return heap->used <= limit && more <= limit - heap->used;
+    if (below(heap, more, heap->relaxed ? heap->slack : 0))
+        return true;
+    return more >= BUFFER && below(heap, more, heap->slack - heap->slack / 8);
 }
 
 /* A growth does not fit, or the system has no memory. True: it fits now. */
 static bool refuse(mw__heap *heap, size_t cost, size_t more)
 {
-    if (heap->relaxed)
-        return false;
     bool enormous = cost > heap->limit && cost - heap->limit > heap->limit / 4;
-    if (!enormous && !heap->failed) {
-        heap->failed = true; /* Lua collects and asks again */
-        return false;
-    }
-    heap->failed = false;
+    bool used_up = !enormous && heap->failed && !heap->relaxed;
+    heap->failed =
+        !enormous && !heap->failed; /* if it was the first time, Lua collects and asks again */
     if (heap->on_refuse)
-        heap->on_refuse(!enormous, heap->ud);
-    if (enormous)
-        return false;
-    heap->relaxed = 1;
-    return fits(heap, more);
+        heap->on_refuse(used_up, heap->ud);
+    if (used_up)
+        heap->relaxed = 1;
+    return used_up && fits(heap, more);
 }
 
 static void *grow(mw__heap *heap, void *block, size_t old_cost, size_t size)
@@ -80,6 +86,8 @@ static void *grow(mw__heap *heap, void *block, size_t old_cost, size_t size)
     heap->used += more;
     if (heap->used > heap->most)
         heap->most = heap->used;
+    if (heap->used > heap->limit && !heap->relaxed && heap->on_over)
+        heap->on_over(heap->ud);
     return grown;
 }
 

@@ -28,8 +28,9 @@
  * (with a C library older than glibc 2.34 also -ldl -lpthread -lm). libcurl is loaded on first use.
  * The C library without Lua, mwcore, has its own line in mw/mw.h.
  *
- * A script is not sandboxed yet: it has the whole Lua standard library, and with it the files and
- * the memory of your process. Run only scripts that you trust.
+ * A script runs in your process, with the whole Lua standard library, and with it the files and the memory of
+ * your process: run only scripts that you trust. A client's policy (mw_client_options.policy, mw/policy.h) holds
+ * for it all the same. Scripts that you don't trust belong into a process of their own: `moonwire run`.
  *
  * A script runs to its end: moonwire_run_file returns once the script and every task that it
  * started have ended. Scripts of one host run one after the other and share the host's globals and

@@ -34,37 +34,16 @@ struct mw__filter {
 };
 
 /* Allowed whatever the arguments are. Names that an architecture does not have are skipped. */
+// clang-format off
 static const char *const free_calls[] = {
-    "exit",
-    "exit_group",
-    "rt_sigreturn",
-    "restart_syscall",
-    "rt_sigprocmask",
-    "rt_sigaction", /* the way out */
-#ifdef __SANITIZE_ADDRESS__
-    "sigaltstack", /* before each longjmp */
-#endif
-    "futex",
-    "sched_yield", /* locks */
-    "brk",
-    "munmap",
-    "mremap",
-    "madvise", /* memory */
-    "clock_gettime",
-    "gettimeofday",
-    "time",
-    "clock_nanosleep",
-    "setitimer", /* time */
-    "epoll_wait",
-    "epoll_pwait",
-    "epoll_ctl",
-    "poll",
-    "ppoll", /* waiting */
-    "close",
-    "getpid",
-    "gettid",
-    "getrandom",
+    "exit", "exit_group", "rt_sigreturn", "restart_syscall", "rt_sigprocmask", /* the way out */
+    "futex", "sched_yield",                                                    /* locks */
+    "brk", "munmap", "mremap", "madvise",                                      /* memory */
+    "clock_gettime", "gettimeofday", "time", "clock_nanosleep", "setitimer",   /* time */
+    "epoll_wait", "epoll_pwait", "epoll_ctl", "poll", "ppoll",                 /* waiting */
+    "close", "getpid", "gettid", "getrandom",
 };
+// clang-format on
 
 static const char *const reading[] = {"read", "readv", "recvfrom"};
 static const char *const writing[] = {"write", "writev"};

@@ -1,4 +1,5 @@
-/* session.c: what `run` and `repl` share: the profile variables, where asked for a twin, and a host. Knows nothing of what is run. Main thread. */
+/* session.c: what `run`, `learn` and `repl` share: the profile variables, where asked for a twin, and a host. Knows
+ * nothing of what is run. Main thread. */
 #include <stdlib.h>
 
 #include "cli.h"

@@ -30,8 +30,8 @@ static bool read_number(const char **at, uint64_t *whole, uint64_t *billionths)
         text++;
         if (*text < '0' || *text > '9')
             return false;
-        for (; *text >= '0' && *text <= '9' && scale > 1; text++) {
-            scale /= 10;
+        for (; *text >= '0' && *text <= '9'; text++) {
+            scale /= 10; /* 0 beyond the ninth digit, which no budget needs */
             *billionths += (uint64_t)(*text - '0') * scale;
         }
     }

@@ -22,7 +22,7 @@
 #include "units.h"
 #include "worker_private.h"
 
-enum { LOG = 2, CHANNEL = 3, PAGE = 4, FIRST_FREE = 5, ARGUMENTS = 9, MAX_TEXT = 60 * 1024 };
+enum { LOG = 2, CHANNEL = 3, PAGE = 4, FIRST_FREE = 5, ARGUMENTS = 10, MAX_TEXT = 60 * 1024 };
 
 /* ---- before the sandbox ---- */
 
@@ -58,11 +58,9 @@ static void settle_signals(void)
 }
 
 /* Reads the file of the time zone now: with TZ unset the C library looks for it at every conversion. */
-static void settle_time(void)
+static void settle_time(const char *zone)
 {
-    const char *zone = getenv("TZ");
-    if (!zone || !*zone)
-        setenv("TZ", ":/etc/localtime", 1);
+    setenv("TZ", *zone ? zone : ":/etc/localtime", 1);
     tzset();
 }
 
@@ -85,6 +83,13 @@ static void find_line(mw__inside *inside, char *where, size_t size)
         if (!own)
             return;
     }
+}
+
+static void on_over(void *ud)
+{
+    mw__inside *inside = ud;
+    inside->collect = true;
+    mw_lua_peek(inside->vm.lua);
 }
 
 static void on_refuse(bool used_up, void *ud)
@@ -131,11 +136,20 @@ static void on_warning(const char *text, void *ud)
     mw__output_log("warn", text, ud);
 }
 
-/* The running code says where it is; a good moment to send what waits. */
+/* The running code says where it is; a good moment to send what waits, and to collect what was put off. */
 static void on_peek(const char *where, void *ud)
 {
+    mw__inside *inside = ud;
     mw__timer_publish(where);
-    mw__output_nudge(ud);
+    mw__output_nudge(inside);
+    if (!inside->collect)
+        return;
+    inside->collect = false;
+    lua_gc(mw_lua_running(inside->vm.lua), LUA_GCCOLLECT);
+    if (!mw__heap_over(&inside->vm.heap))
+        return;
+    snprintf(inside->refused, sizeof inside->refused, "%s", where);
+    mw__timer_stop(MW__STOP_MEMORY);
 }
 
 static int build(mw__inside *inside, const char *lua_dir, mw_error *error)
@@ -253,7 +267,8 @@ static void end_by_budget(mw__inside *inside, mw__stop which, bool failed, endin
         end->text = lua_tostring(L, -1);
         return;
     }
-    snprintf(end->line, sizeof end->line, "%s%s%s", where, *where ? ": " : "", mw__stop_text(which));
+    snprintf(end->line, sizeof end->line, "%s%s%s: %s", where, *where ? ": " : "", end->kind,
+             mw__stop_text(which));
     end->text = end->line;
 }
 
@@ -302,9 +317,11 @@ static void run(mw__inside *inside)
     if (cap && cap->as.integer > 0)
         inside->vm.source_cap = (size_t)cap->as.integer;
     inside->vm.heap.on_refuse = on_refuse;
+    inside->vm.heap.on_over = on_over;
     inside->vm.heap.ud = inside;
     mw__heap_limit(&inside->vm.heap, (size_t)inside->budgets.memory);
-    mw__timer_start(&inside->budgets, inside->vm.lua, &inside->vm.heap, inside->page);
+    mw__timer_start();
+    mw_lua_peek(inside->vm.lua); /* for the first line, lest that one never ends */
     lua_pushcfunction(L, l_prepare);
     lua_pushlightuserdata(L, inside);
     int status = lua_pcall(L, 1, LUA_MULTRET, 0);
@@ -339,9 +356,10 @@ int mw__worker_main(int argc, char **argv)
     };
     take_descriptors(&inside);
     settle_signals();
-    settle_time();
+    settle_time(argv[9]);
     if (build(&inside, argv[8], &error) != MW_OK)
         give_up(error.message);
+    mw__timer_prepare(&inside.budgets, inside.vm.lua, &inside.vm.heap, inside.page);
     greet(&inside, broker);
     run(&inside);
     return 0;

@@ -2,12 +2,13 @@
  *
  * The broker starts its own program (/proc/self/exe) as
  *
- *     moonwire --worker MEMORY CPU_MS WALL_MS TASKS OUTPUT PROBE LUA_DIR
+ *     moonwire --worker MEMORY CPU_MS WALL_MS TASKS OUTPUT PROBE LUA_DIR ZONE
  *
  * with an empty environment, a session of its own, and three descriptors: 2 is the write end of the log pipe,
  * 3 the channel's socket, 4 the shared page, which the worker maps and closes before anything else. 0 and 1
  * are the log pipe as well, so that no library gets their numbers for something else; mw__sandbox_enter closes
- * them. All others are closed. LUA_DIR may be "". PROBE is "" but for `moonwire selfcheck`. */
+ * them. All others are closed. LUA_DIR may be "". PROBE is "" but for `moonwire selfcheck`. ZONE is
+ * the time zone, as in the variable TZ; "" for the system's. */
 #ifndef MOONWIRE_WORKER_H
 #define MOONWIRE_WORKER_H
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -149,7 +150,7 @@ int mw__worker_start(const mw__budgets *budgets, const char *lua_dir, const char
     enum { NUMBERS = sizeof values / sizeof values[0] };
     char numbers[NUMBERS][24];
     char name[] = "moonwire", word[] = "--worker";
-    char *argv[NUMBERS + 5] = {name, word};
+    char *argv[NUMBERS + 6] = {name, word};
     for (size_t i = 0; i < NUMBERS; i++) {
         snprintf(numbers[i], sizeof numbers[i], "%" PRIu64, values[i]);
         argv[i + 2] = numbers[i];
@@ -157,6 +158,8 @@ int mw__worker_start(const mw__budgets *budgets, const char *lua_dir, const char
     /* posix_spawn does not write to them. */
     argv[NUMBERS + 2] = (char *)(uintptr_t)(probe ? probe : "");
     argv[NUMBERS + 3] = (char *)(uintptr_t)(lua_dir ? lua_dir : "");
+    const char *zone = getenv("TZ");
+    argv[NUMBERS + 4] = (char *)(uintptr_t)(zone ? zone : "");
 
     *worker = (mw__worker){.pid = -1, .socket = -1, .log = -1, .reaped = true};
     worker_ends ends = {-1, -1, -1};

@@ -8,7 +8,7 @@ local c_standard = [[ assert ctype errno float inttypes limits locale math setjm
 local posix = [[ arpa/inet dlfcn fcntl net/if netdb netinet/in netinet/tcp poll pthread sched semaphore spawn strings
     sys/epoll sys/mman sys/random sys/resource sys/select sys/socket sys/stat sys/syscall sys/time sys/types sys/uio
     sys/un sys/utsname sys/wait termios unistd wchar langinfo fnmatch glob
-    sys/ioctl sys/prctl sys/eventfd linux/openat2 ]]
+    sys/ioctl sys/prctl sys/ptrace sys/eventfd linux/openat2 ]]
 
 local function set(...)
     local result = {}
@@ -325,7 +325,7 @@ describe("the architecture", function()
             local needed, ok = output_of("readelf --dynamic --wide " .. build .. "/" .. name)
             assert.is_true(ok, needed)
             assert.is_truthy(needed:find("[libc.so", 1, true))
-            for _, library in ipairs { "curl", "microhttpd", "gnutls", "edit", "ssl", "sqlite" } do
+            for _, library in ipairs { "curl", "microhttpd", "gnutls", "edit", "ssl", "sqlite", "seccomp" } do
                 assert.is_nil(needed:find("[lib" .. library, 1, true), name .. " is linked with " .. library)
             end
         end

@@ -1,6 +1,6 @@
--- Tokens that must never be seen: canaries are planted as the tokens of every profile, a server hands them back in every
--- shape it can, scripts fail and log in every way there is, and then everything that was written, shown or kept is
--- searched: standard output, standard error, plans, audit files, learnt policies, the command lines and environments of
+-- Tokens that must never be seen: canaries are planted as the tokens of every profile, a server hands them back in
+-- every shape it can, scripts fail and log in every way there is, and then everything that was written, shown or kept
+-- is searched: standard output, standard error, plans, audit files, learnt policies, the command lines and environments of
 -- both processes, and every readable page of the worker's memory.
 
 local host = require "spec.support.host"
@@ -35,15 +35,14 @@ local function tell(...)
     end
 end
 local calls = {
-    function() return desk.agents:list() end,
-    function() return desk.contacts:update(1, { name = "Ada" }) end,
-    function() return desk.messages:create(1, { content = "hello" }) end,
-    function() return desk.profile:get() end,
-    function() return desk:request("GET", "/api/v1/anything", { token = "user" }) end,
-    function() return desk:request("GET", "/api/v1/anything", { token = "bot" }) end,
-    function() return desk.platform.users:get(1) end,
-    function() return mw.connect("circuit").webhooks:list() end,
-    function() return desk.agents:list(nil, { timeout = 0.05 }) end,
+    function() return desk.agents:list(nil, { timeout = 0.3 }) end,
+    function() return desk.contacts:update(1, { name = "Ada" }, { timeout = 0.3 }) end,
+    function() return desk.messages:create(1, { content = "hello" }, { timeout = 0.3 }) end,
+    function() return desk.profile:get(nil, { timeout = 0.3 }) end,
+    function() return desk:request("GET", "/api/v1/anything", { token = "user" }, { timeout = 0.3 }) end,
+    function() return desk:request("GET", "/api/v1/anything", { token = "bot" }, { timeout = 0.3 }) end,
+    function() return desk.platform.users:get(1, nil, { timeout = 0.3 }) end,
+    function() return mw.connect("circuit").webhooks:list(nil, { timeout = 0.3 }) end,
     function() return mw.connect "nowhere" end,
     function() return mw.ooctopus { url = "http://127.0.0.1:1", token = "x" } end,
 }
@@ -132,7 +131,7 @@ describe("tokens", function()
             local flags = { "--sandbox=" .. mode, "--allow=*:*", "--allow=*:request", "--wall=20",
                 "--audit", folder .. "/audit", "--audit-bodies" }
             for _, behaviour in ipairs(answers) do
-                local output, errors = host.script(TELL, { env = environment(behaviour), flags = flags, cwd = folder })
+                local output, errors = host.script(TELL, { env = environment(behaviour), flags = flags })
                 assert.is_true(#output > 500, behaviour .. ": " .. output .. errors)
                 if mode == "on" then
                     search_all(output, errors, behaviour)
@@ -232,8 +231,9 @@ describe("tokens", function()
     end)
 
     it("are in no core file", function()
+        local binary = host.binary:find "^/" and host.binary or assert(os.getenv "PWD") .. "/" .. host.binary
         process.write(folder .. "/die.lua", TELL .. "mw.log.warn 'waiting' mw.sleep(600)")
-        local program = process.start({ host.binary, "run", "--allow=*:*", folder .. "/die.lua" },
+        local program = process.start({ binary, "run", "--allow=*:*", folder .. "/die.lua" },
             { ready = "^moonwire%.client", env = environment(answers[1]), cwd = folder,
                 errors = folder .. "/errors" })
         local worker = children_of(program.pid)[1]

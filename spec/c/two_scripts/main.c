@@ -12,12 +12,14 @@
  *     == N exit=21 kind=budget budget=cpu seconds=0.62 cpu=0.55 message=...
  *
  * with spaces between the fields, the message last and its newlines as "\n"; and one with the most memory that the
- * broker has had, in KiB: "== broker memory=12345". Exit code 0 whatever became of the scripts. */
+ * broker has had, in KiB: "== broker memory=12345", and with that of the larger worker:
+ * "== workers memory=12345". Exit code 0 whatever became of the scripts. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "broker.h"
@@ -80,6 +82,7 @@ static int read_options(scripts *self, int argc, char **argv)
 static int start(scripts *self, int index)
 {
     char chunk[512];
+    char folder[512];
     char fake[64];
     char *source = NULL;
     size_t length = 0;
@@ -92,12 +95,15 @@ static int start(scripts *self, int index)
     if (code != MW_OK)
         return complain(path, "can't be read");
     snprintf(chunk, sizeof chunk, "@%s", path);
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
     snprintf(fake, sizeof fake, "%s%s", FAKE_PREFIX, self->fake ? self->fake : "");
     mw__run_options options = {
         .path = path,
         .chunk = chunk,
         .source = source,
         .source_length = length,
+        .folder = folder,
         .args = index ? self->args : NULL,
         .arg_count = index ? self->arg_count : 0,
         .budgets = index ? (mw__budgets){0} : self->budgets,
@@ -173,15 +179,18 @@ static void tell(const scripts *self)
         putchar('\n');
     }
     printf("== broker memory=%ld\n", memory);
+    struct rusage workers = {0};
+    getrusage(RUSAGE_CHILDREN, &workers);
+    printf("== workers memory=%ld\n", workers.ru_maxrss);
 }
 
 int main(int argc, char **argv)
 {
     scripts self = {0};
     if (argc > 1 && strcmp(argv[1], "--worker") == 0) {
-        const char *last = argv[argc - 1];
-        if (strncmp(last, FAKE_PREFIX, sizeof FAKE_PREFIX - 1) == 0)
-            return fake_worker(last + sizeof FAKE_PREFIX - 1);
+        for (int i = 2; i < argc; i++)
+            if (strncmp(argv[i], FAKE_PREFIX, sizeof FAKE_PREFIX - 1) == 0)
+                return fake_worker(argv[i] + sizeof FAKE_PREFIX - 1);
         return mw__worker_main(argc, argv);
     }
     int at = read_options(&self, argc, argv);
