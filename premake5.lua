@@ -8,7 +8,8 @@
 --   sanitize  build/sanitize/{bin,lib}  ASan and UBSan; the first finding ends the process
 --
 -- libcurl, libmicrohttpd, libedit and libseccomp are not linked: they are opened on first use, because loading them
--- and the thirty libraries they need takes longer than everything else that `moonwire run` does before the script starts.
+-- and the thirty libraries they need takes longer than everything else that `moonwire run` does before the script
+-- starts.
 
 -- premake4 knows `solution` and `configuration` where premake5 has `workspace` and `filter`.
 local premake4 = not _PREMAKE_VERSION or _PREMAKE_VERSION:match "^4" ~= nil

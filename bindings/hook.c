@@ -7,6 +7,8 @@
 
 #include "lua_private.h"
 
+#define STUCK_LEVELS 8
+
 /* Whether the function is of the Lua library. Compares instead of making the key, so that it allocates nothing.
  * [-0, +0, -] */
 static bool is_own(lua_State *L, int own, const lua_Debug *ar)
@@ -140,6 +142,19 @@ void mw_lua_peek(mw_lua *ctx)
         return;
     ctx->peeking = 1;
     mw__lua_hook(running ? running : ctx->main);
+}
+
+bool mw_lua_stuck(const mw_lua *ctx, char *where, size_t size)
+{
+    lua_State *L = mw_lua_running(ctx);
+    lua_Debug ar;
+    for (int level = 0; level < STUCK_LEVELS && lua_getstack(L, level, &ar); level++) {
+        if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0) {
+            snprintf(where, size, "%s:%d", ar.short_src, ar.currentline);
+            return true;
+        }
+    }
+    return false;
 }
 
 lua_State *mw_lua_running(const mw_lua *ctx)

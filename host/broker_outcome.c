@@ -211,7 +211,9 @@ void mw__run_died(mw__run *run, int status, uint64_t cpu_ms)
                  (uint64_t)(mw_loop_now(run->options.loop) - run->started) / 1000);
     } else if (WIFSIGNALED(status)) {
         int number = WTERMSIG(status);
-        if (number == SIGXCPU || (number == SIGKILL && cpu_ms >= run->options.budgets.cpu_ms))
+        /* Looking for the line of a script that is stuck may crash it. */
+        bool over = cpu_ms >= run->options.budgets.cpu_ms;
+        if (number == SIGXCPU || (over && (number == SIGKILL || number == SIGSEGV)))
             kill_for_cpu(run, cpu_ms);
         else
             mw__run_conclude(run, MW_EXIT_CRASH, "crash", "", true, "worker %s (signal %d)%s",

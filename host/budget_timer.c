@@ -15,7 +15,7 @@
 
 #include "units.h"
 
-enum { TICK_US = 50000, LEAST_US = 1000 };
+enum { TICK_US = 50000, LEAST_US = 1000, STUCK_US = 100000 };
 
 static struct {
     mw_lua *volatile lua;
@@ -97,14 +97,26 @@ static void arm_tick(uint64_t used)
     arm(ITIMER_PROF, next > LEAST_US ? next : LEAST_US);
 }
 
+/* The script has been told to end and still runs: it is in C code that does not come back. Where, the broker tells
+ * when it has killed it. */
+static void tell_stuck(void)
+{
+    char where[sizeof watched.page->where];
+    if (mw_lua_stuck(watched.lua, where, sizeof where))
+        mw__timer_publish(where);
+}
+
 static void on_tick(int number)
 {
     (void)number;
     int saved = errno;
     uint64_t used = cpu_us();
     mw__timer_publish(NULL);
-    if (used >= watched.cpu_us) {
+    if (stopped) {
+        tell_stuck();
+    } else if (used >= watched.cpu_us) {
         mw__timer_stop(MW__STOP_CPU);
+        arm(ITIMER_PROF, STUCK_US);
     } else {
         mw_lua_peek(watched.lua);
         arm_tick(used);
@@ -117,6 +129,7 @@ static void on_alarm(int number)
     (void)number;
     int saved = errno;
     mw__timer_stop(MW__STOP_WALL);
+    arm(ITIMER_PROF, STUCK_US);
     errno = saved;
 }
 

@@ -6,9 +6,9 @@
  * not fit fails once, so that Lua collects its garbage and asks again; when it does not fit then either, the
  * budget is used up.
  *
- * Lua's string buffers don't ask again. So a large request may go somewhat beyond the budget, and whoever owns the state
- * is told to collect as soon as that can be done, and to look at mw__heap_over then. Who is out of memory may go there
- * as well: there has to be room for the error that says so. */
+ * Lua's string buffers don't ask again. So a large request may go somewhat beyond the budget, and whoever owns the
+ * state is told to collect as soon as that can be done, and to look at mw__heap_over then. Who is out of memory
+ * may go there as well: there has to be room for the error that says so. */
 #ifndef MOONWIRE_HEAP_H
 #define MOONWIRE_HEAP_H
 

@@ -1,5 +1,5 @@
-/* library.c: finds and loads the chunks of the Lua library. Must not know whose state they go into. On the thread of the
- * Lua state. */
+/* library.c: finds and loads the chunks of the Lua library. Must not know whose state they go into. On the thread
+ * of the Lua state. */
 #include "library.h"
 
 #include <lauxlib.h>

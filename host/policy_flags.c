@@ -151,7 +151,7 @@ static int set_rules(making *m)
             return code;
     }
     /* Without a word on what is allowed, everything is; raw requests have to be named. */
-    bool open = m->has_file ? !m->file.lists[MW__LIST_ALLOW] : !mw__args_get(m->args, "--allow");
+    bool open = !m->file.lists[MW__LIST_ALLOW] && !mw__args_get(m->args, "--allow");
     if (open && mw_policy_allow(policy, "*:*", &error) < 0)
         return refuse(m, "", &error);
     if (open && m->learn && mw_policy_allow(policy, "*:request", &error) < 0)

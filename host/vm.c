@@ -1,5 +1,5 @@
-/* vm.c: owns the state of a sandboxed script and the allow list of what it can reach. Must not know where output goes or
- * where modules come from. On the thread of the state.
+/* vm.c: owns the state of a sandboxed script and the allow list of what it can reach. Must not know where output goes
+ * or where modules come from. On the thread of the state.
  *
  * The libraries of Lua are opened, copied by name into tables of their own, and left behind: nothing that is not on
  * the list can be reached from the globals, the metatable of strings or the table of loaded modules. */

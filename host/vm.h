@@ -51,8 +51,8 @@ typedef struct mw__vm {
 int mw__vm_open(mw__vm *vm, const mw__vm_options *options, mw_error *error);
 void mw__vm_close(mw__vm *vm); /* also when it was not opened whole */
 
-/* Pushes a chunk. `chunk` as Lua has it ("@script.lua"). A first line that begins with '#' is skipped, as is a byte order
- * mark. LUA_OK, or a status with the message pushed. [-0, +1, -] */
+/* Pushes a chunk. `chunk` as Lua has it ("@script.lua"). A first line that begins with '#' is skipped, as is a byte
+ * order mark. LUA_OK, or a status with the message pushed. [-0, +1, -] */
 int mw__vm_load(lua_State *L, const char *text, size_t length, const char *chunk);
 
 /* ---- what the files of the VM share ---- */

@@ -1,6 +1,6 @@
 /* worker.c: the life of a worker: it takes its descriptors, builds everything that needs the system, locks itself in,
- * gets a script from the broker, runs it, and says how it ended. Must not know what becomes of what it says. The worker's
- * only thread. */
+ * gets a script from the broker, runs it, and says how it ended. Must not know what becomes of what it says. The
+ * worker's only thread. */
 #define _GNU_SOURCE
 #include "worker.h"
 

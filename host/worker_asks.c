@@ -1,5 +1,5 @@
-/* worker_asks.c: owns what a script asks the broker for besides calls: connections, modules, files; and variables, which
- * came with the script. Must not know what the broker makes of it. The worker's only thread. */
+/* worker_asks.c: owns what a script asks the broker for besides calls: connections, modules, files; and variables,
+ * which came with the script. Must not know what the broker makes of it. The worker's only thread. */
 #include <stdlib.h>
 #include <string.h>
 

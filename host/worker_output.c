@@ -10,7 +10,8 @@
 
 enum {
     WAIT_MS = 50,        /* between two looks whether the script is to end */
-    PROMPT_US = 1000,    /* output leaves at once when the last time is longer ago */
+    WHILE_US = 10000,    /* so often that many lines leave at once */
+    MOST_PROMPT = 50,
     MOST_QUEUED = 32768, /* bytes that are collected otherwise */
 };
 
@@ -19,9 +20,9 @@ void mw__output_credit(mw__inside *inside, uint64_t bytes)
     inside->unwritten -= bytes < inside->unwritten ? bytes : inside->unwritten;
 }
 
-/* Waits until the window has room. The broker gives credit back from a quarter of the window on, so a part of it may stay
- * away for ever: what is larger than a half waits for a half. False: the script is to end, or it can't be waited here:
- * a warning comes from within the channel. */
+/* Waits until the window has room. The broker gives credit back from a quarter of the window on, so a part of it may
+ * stay away for ever: what is larger than a half waits for a half. False: the script is to end, or it can't
+ * be waited here: a warning comes from within the channel. */
 static bool wait_for_room(mw__inside *inside, size_t length)
 {
     size_t wanted = length < MW__OUTPUT_WINDOW / 2 ? length : MW__OUTPUT_WINDOW / 2;
@@ -57,15 +58,20 @@ void mw__output_nudge(mw__inside *inside)
 {
     if (mw_channel_queued(inside->channel) > 0)
         mw_channel_flush(inside->channel, 0);
-    inside->flushed = mw_loop_now(inside->loop);
 }
 
-/* A line that comes alone is seen at once; many are sent together. */
+/* The first lines of a while are seen at once, because what comes next may never end; many are sent together. */
 static void after_output(mw__inside *inside)
 {
-    if (mw_channel_queued(inside->channel) > MOST_QUEUED ||
-        mw_loop_now(inside->loop) - inside->flushed > PROMPT_US)
+    int64_t now = mw_loop_now(inside->loop);
+    if (now - inside->while_began > WHILE_US) {
+        inside->while_began = now;
+        inside->prompt = 0;
+    }
+    if (mw_channel_queued(inside->channel) > MOST_QUEUED || inside->prompt < MOST_PROMPT) {
+        inside->prompt++;
         mw__output_nudge(inside);
+    }
 }
 
 void mw__output_print(const char *text, size_t length, void *ud)

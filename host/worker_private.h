@@ -25,7 +25,8 @@ typedef struct mw__inside {
     uint32_t last_ask;
     uint64_t output;    /* bytes of print and log so far */
     uint64_t unwritten; /* of them, those that the broker has not written yet */
-    int64_t flushed;    /* when output was last sent on its way, microseconds */
+    int64_t while_began; /* microseconds; of the output that */
+    unsigned prompt;     /* left at once: so many times since then */
     bool collect;       /* the heap is over its limit: at the next chance */
     char refused[256];  /* where memory was refused last, "file:line", or "" */
 } mw__inside;

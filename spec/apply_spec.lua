@@ -68,6 +68,12 @@ local function raw_line(verb, path, params)
     return line_of("request", nil, { arguments = { verb = verb, path = path, params = params or {} } })
 end
 
+-- One that shows what a person reads, beside what is sent: teams:update(5, { name = "x" }).
+local function showing(more, options)
+    more.arguments = { path = { 5 }, params = { name = "x" }, options = options }
+    return line_of("teams.update", nil, more)
+end
+
 -- One that gives ids.
 local function giving(gives)
     return line_of("teams.create", { name = "x" }, { gives = gives })
@@ -369,6 +375,37 @@ describe("a plan", function()
         os.remove(picture)
     end)
 
+    it("sends no file that an id in its path leads to", function()
+        local secret = file("secret.txt", "the canary of a file")
+        local inner = folder .. "/granted"
+        assert(os.execute(("unset LD_PRELOAD; mkdir %s"):format(process.quote(inner))))
+        finally(function() process.remove(inner) os.remove(secret) end)
+        process.write(("%s/%d"):format(inner, FIRST), "x")
+        local body = '{"id":"../secret.txt"}'
+        local behaviour = server:answer("leads", calls.answer("200 OK", { "Content-Type: application/json" }, body))
+        local attached = { ("%s/%d"):format(inner, FIRST) }
+        local line = line_at("messages.create", { 1 }, { content = "x", attachments = attached })
+        local path = file("plan.jsonl", giving { id = FIRST } .. "\n" .. line)
+        local _, errors, code = apply(path, at(behaviour), "--allow-read", inner)
+        assert.equal(1, #server:log())
+        assert.equal(8, code, errors)
+        assert.is_truthy(errors:find("line 2 of 2, messages:create: ", 1, true), errors)
+        assert.is_truthy(errors:find("line 1 was sent, line 2 was not sent", 1, true), errors)
+    end)
+
+    it("goes to the account that it shows", function()
+        local path = plan_of([[
+            local desk = require "moonwire".connect "ooctopus"
+            desk.teams:update(5, { name = "x" })
+        ]], at "ok")
+        local elsewhere = at "ok"
+        elsewhere.OOCTOPUS_ACCOUNT_ID = "2"
+        local _, errors, code = apply(path, elsewhere)
+        assert.equal("", errors)
+        assert.equal(0, code)
+        assert.equal("/ok/api/v1/accounts/1/teams/5", server:log()[1].target)
+    end)
+
     describe("that is wrong is refused before anything is sent:", function()
         local good = line_of("teams.create", { name = "first" })
         local options = { path = mw.array {}, params = { name = "x" }, options = { proxy = "x" } }
@@ -400,6 +437,21 @@ describe("a plan", function()
                 line_of("teams.create", { name = "x" .. FIRST }, { gives = { id = FIRST } }), "refers to " .. FIRST },
             { "a given number that is no placeholder", giving { id = 5 }, "placeholders" },
             { "a place that is none", giving { ["a b"] = FIRST }, "places" },
+            { "a path that it does not send", showing { path = "/api/v1/accounts/1/teams/9" }, "'path' is not what" },
+            { "an account that it does not send to",
+                showing({ path = "/api/v1/accounts/2/teams/5" }, { account_id = "1" }), "'path' is not what" },
+            { "a body that it does not send", showing { body = { name = "y" } }, "'body' is not what" },
+            { "a body with less than it sends", showing { body = {} }, "'body' is not what" },
+            { "no body where it sends one", showing { path = "/api/v1/accounts/1/teams/5" }, "'body' is not what" },
+            { "a query that it does not send", showing { query = "a=1" }, "'query' is not what" },
+            { "a raw path that it does not send", line_of("request", nil, { path = "/x",
+                arguments = { verb = "POST", path = "/y", params = {} } }), "'path' is not what" },
+            { "a raw body that it does not send", line_of("request", nil, { body = { 1 },
+                arguments = { verb = "POST", path = "/y", params = { body = { 2 } } } }), "'body' is not what" },
+            { "a raw query that it does not show", line_of("request", nil, { path = "/y",
+                arguments = { verb = "POST", path = "/y", params = { query = { a = 1 } } } }), "'query' is not what" },
+            { "a raw form that it does not show", line_of("request", nil, { path = "/y",
+                arguments = { verb = "POST", path = "/y", params = { form = { a = 1 } } } }), "'body' is not what" },
             { "a file that is not there", line_at("contacts.update", { 1 }, { avatar = "/nowhere/x.png" }),
                 "/nowhere/x.png" },
         }

@@ -1,7 +1,7 @@
 -- Tokens that must never be seen: canaries are planted as the tokens of every profile, a server hands them back in
 -- every shape it can, scripts fail and log in every way there is, and then everything that was written, shown or kept
--- is searched: standard output, standard error, plans, audit files, learnt policies, the command lines and environments of
--- both processes, and every readable page of the worker's memory.
+-- is searched: standard output, standard error, plans, audit files, learnt policies, the command lines and environments
+-- of both processes, and every readable page of the worker's memory.
 
 local host = require "spec.support.host"
 local process = require "spec.support.process"

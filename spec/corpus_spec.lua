@@ -184,7 +184,8 @@ local rows = {
         walk(mw.spawn(print), "task", 0)
         walk(package, "package", 0)
         for _, name in ipairs(names) do print(name) end]], "done",
-        hides = { "%.io%f[%W]", "_G%.debug", "sethook", "traceback", "upvalue", "getlocal", "package", "getenv", "execute", "tmpname", "popen", "%f[%w]dump%f[%W]",
+        hides = { "%.io%f[%W]", "_G%.debug", "sethook", "traceback", "upvalue", "getlocal", "package",
+            "getenv", "execute", "tmpname", "popen", "%f[%w]dump%f[%W]",
             "loadfile", "dofile", "rename", "%f[%w]exit%f[%W]", "setlocale", "searchers", "loadlib",
             "_LOADED", "_PRELOAD", "core%f[%W]" } },
     { "E03 poisoned libraries", [[

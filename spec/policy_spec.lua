@@ -628,6 +628,9 @@ describe("a policy of a script", function()
             function() client.reports:summary { type = "inbox" } end,
             function() client.reports:summary { type = "account" } end,
             function() client.reports:summary { type = "agent", id = 3 } end,
+            function() client.reports:summary { type = "inbox", id = 3, extra = { ["[id]"] = 4 } } end,
+            function() client.reports:summary { type = "inbox", id = 3, extra = { ["[type]"] = "agent" } } end,
+            function() client.contacts:create { inbox_id = 3, extra = { ["["] = { inbox_id = 4 } } } end,
             function() client:request("GET", "/api/v1/accounts/1/inboxes/3") end,
         } do
             assert.equal("no", failing("denied|invalid", bad).sent)

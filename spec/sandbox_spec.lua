@@ -247,7 +247,8 @@ describe("a worker", function()
             assert.is_truthy(process.read(("/proc/%d/environ"):format(program.pid)):find("canary", 1, true))
             assert.are.equal("", process.read(("/proc/%d/environ"):format(pid)))
             local words = process.read(("/proc/%d/cmdline"):format(pid))
-            assert.are.equal("moonwire --worker 67108864 30000 0 10000 10485760   ", (words:gsub("\0", " ")))
+            assert.are.equal(("moonwire --worker 67108864 30000 0 10000 10485760   %s "):format(os.getenv "TZ" or ""),
+                (words:gsub("\0", " ")))
         end)
 
         it("has the log pipe, its socket and its loop open, and nothing else", function()

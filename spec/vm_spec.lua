@@ -1,6 +1,8 @@
 -- What a sandboxed script finds around it: the language as stock Lua has it, a list of functions and no others, modules
 -- that are delivered as text, memory that ends. Budgets and ends of runs are in run_spec, escapes in corpus_spec.
 
+-- luacheck: ignore 631 (scripts with long lines)
+
 local mw = require "moonwire"
 
 local host = require "spec.support.host"
@@ -79,7 +81,7 @@ local stock = {
         print(getmetatable(setmetatable({}, { __metatable = "locked" })), getmetatable("").__name)
         print(pcall(string.rep)) print(pcall(("x").rep, "x", {})) print(pcall(ipairs)) print(pcall(tostring))
         print(pcall(string.format, "%d", 1.5)) print(pcall(string.format, "%y", 1)) print(pcall(string.format, "%"))
-        print(pcall(string.format, "%s")) print(pcall(string.format)) print(pcall(load)) print(pcall(require))
+        print(pcall(string.format, "%s")) print(pcall(string.format)) print(pcall(require))
         print(pcall(collectgarbage, "nonsense") == false, pcall(print, setmetatable({}, { __tostring = function() end })))
         print(assert(1, 2, 3), pcall(assert, false)) print(pcall(assert, nil, "why"), pcall(assert, false, { 1 }) == false)
         print(pcall(function() return 1 + {} end)) print(pcall(function() return #5 end))
@@ -123,7 +125,7 @@ local stock = {
         if i < 5 then goto again end
         print(i)
         for k = 3, 1, -1 do io = nil; if k == 2 then goto continue end print(k) ::continue:: end]],
-    ["strings"] = [[
+    ["strings"] = [===[
         local s = "hello world from Lua"
         print(#s, s:upper(), s:sub(-3), s:sub(2, 4), s:reverse(), s:rep(2, "|"), s:byte(1, 3), s:len())
         print(s:find "wor", s:find("l+"), s:find("xyz"), s:find("o", 6, true), s:match "(%a+) (%a+)", s:match "()ll()")
@@ -141,7 +143,7 @@ local stock = {
                B", [==[
 long ]] string]==])
         print(tostring(nil), tostring(true), tostring(12), tostring "x", ("%s %s %s"):format(nil, true, 1.5))
-        print(("%s|%5s|%.2s"):format(setmetatable({}, { __tostring = function() return "obj" end }), "a", "abc"))]],
+        print(("%s|%5s|%.2s"):format(setmetatable({}, { __tostring = function() return "obj" end }), "a", "abc"))]===],
     ["tables"] = [[
         local t = { 5, 2, 8, 1, n = 4 }
         table.sort(t) print(table.concat(t, " ")) table.sort(t, function(a, b) return a > b end) print(table.concat(t, ","))
@@ -221,7 +223,7 @@ describe("a sandboxed script", function()
         end)
 
         it("a first line for the shell, and a mark before it", function()
-            assert.are.equal("line 3\n", output_of "#!/usr/bin/env moonwire run\n\nprint('line ' .. select(2, pcall(error, 'x', 1)):match ':(%d+):')")
+            assert.are.equal("line 3\n", output_of "#!/usr/bin/env moonwire run\n\nprint('line ' .. select(2, pcall(function() error 'x' end)):match ':(%d+):')")
             assert.are.equal("ok\n", output_of "\xEF\xBB\xBFprint 'ok'")
         end)
 
@@ -287,7 +289,7 @@ describe("a sandboxed script", function()
                 walk(mw.spawn(print), "spawned") walk(select(2, pcall(mw.connect, "nowhere")), "error")
                 walk(coroutine.create(print), "coroutine")]]
             for line in reached:gmatch "[^\n]+" do
-                assert(not line:find "core" and not line:find "debug" and not line:find "dump" and not line:find "package"
+                assert(not line:find "core" and (not line:find "debug" or line == "mw.log.debug") and not line:find "dump" and not line:find "package"
                     and not line:find "searche" and not line:find "_LOADED", line)
             end
             assert(reached:find("_G.string.format\n", 1, true), reached)
@@ -315,8 +317,8 @@ describe("a sandboxed script", function()
                 print(pcall(load, function() return nil end))
                 local ok, why = pcall(load, ("x=1;"):rep(1 << 18) .. " ")
                 print(ok, require("moonwire").is_error(why, "budget"), why.budget, load(("x=1;"):rep(1 << 18)) ~= nil)]])
-            assert.are.equal("true\tfalse\n", output_of('print(pcall(load, (" "):rep(2048))) print(pcall(load, (" "):rep(2049)))',
-                { flags = { "--max-source", "2k" } }):gsub("\tfunction[^\n]*\n", "\t"):gsub("\t[^\n]+\n$", "\n"))
+            assert.are.equal("true\nfalse\n", output_of('print((pcall(load, (" "):rep(2048)))) print((pcall(load, (" "):rep(2049))))',
+                { flags = { "--max-source", "2k" } }))
         end)
 
         it("finalizers", function()
@@ -344,7 +346,7 @@ describe("a sandboxed script", function()
         end)
 
         it("addresses", function()
-            assert.are.equal("table: 1\tfunction: 2\tthread: 3\ttable: 1\ttable: 1 table: 4\tClass: 5\tuserdata: (nil)\n",
+            assert.are.equal("table: 1\tfunction: 3\tthread: 4\ttable: 1\ttable: 1 table: 2\tClass: 5\tuserdata: (nil)\n",
                 output_of [[
                 local mw = require "moonwire"
                 local t = {}
@@ -394,7 +396,7 @@ describe("a sandboxed script", function()
             assert.are.equal("loading\tone\tone.lua\t2\n1\tone.lua\ttrue\t1\nno value\ntrue\ttrue\ttrue\n"
                 .. "false\terror loading module 'broken' from file 'F/broken.lua':\n\tF/broken.lua:1: <name> expected near '='\n"
                 .. "false\tF/raises.lua:1: from the module\nfalse\tF/raises.lua:1: from the module\n",
-                (output:gsub(shown, "F"):gsub("'[^']*raises", "'F/raises")), errors)
+                (output:gsub(shown, "F")), errors)
         end)
 
         it("modules in folders, which see the script's globals", function()

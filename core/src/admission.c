@@ -54,7 +54,8 @@ static uint64_t count_bytes(const mw_request *request, const mw__buf *target)
     uint64_t bytes = target->length + request->body_length;
     for (size_t i = 0; i < request->parts.count; i++) {
         const mw__part *part = &request->parts.list[i];
-        bytes += part->fd < 0 ? part->length : part->size;
+        uint64_t more = part->fd < 0 ? part->length : part->size;
+        bytes = more > UINT64_MAX - bytes ? UINT64_MAX : bytes + more;
     }
     return bytes;
 }

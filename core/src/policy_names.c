@@ -98,8 +98,9 @@ static mw_names subject(const mw__maker *make)
     return inboxes > 0 ? MW_NAMES_INBOX : MW_NAMES_NOTHING;
 }
 
-/* A name that the row does not list, as the servers read it: "[inbox_id]" and "inbox_id[]" are "inbox_id". */
-static mw_names undocumented(const char *name)
+/* What a name in `extra` names, as the servers read it: "[inbox_id]" and "inbox_id[]" are "inbox_id", and "[id]" may
+ * stand for a documented "id". */
+static mw_names undocumented(const mw_operation *operation, const char *name)
 {
     static const struct {
         const char *name;
@@ -116,13 +117,48 @@ static mw_names undocumented(const char *name)
         if (strlen(known[i].name) == length && memcmp(known[i].name, name, length) == 0)
             return known[i].names;
     }
-    return MW_NAMES_NOTHING;
+    const mw_field *field = mw__field_find(operation->fields, name, length);
+    if (!field)
+        field = mw__field_find(operation->query, name, length);
+    return field ? field->names : MW_NAMES_NOTHING;
+}
+
+/* Whether a report says what it is about: then a second "type", or a name of brackets alone, which takes up what
+ * stands in it, may change that. */
+static bool changes_subject(const mw_operation *operation, const char *name)
+{
+    name += strspn(name, "[]");
+    size_t length = strcspn(name, "[]");
+    if (length == 0)
+        return true;
+    bool type = length == 4 && memcmp(name, "type", 4) == 0;
+    for (const mw_field *f = operation->query; type && f && f->name; f++) {
+        if (f->names == MW_NAMES_SUBJECT)
+            return true;
+    }
+    return false;
+}
+
+static void note_extra(mw__maker *make)
+{
+    const mw_value *extra = make->extra;
+    mw_request *request = make->request;
+    for (size_t i = 0; extra && extra->type == MW_V_OBJECT && i < extra->length; i++) {
+        const mw_member *member = &extra->as.members[i];
+        mw_names names = undocumented(make->operation, member->name);
+        if (names == MW_NAMES_SUBJECT || changes_subject(make->operation, member->name))
+            request->inboxes.unclear = true;
+        else
+            note(make, names, &member->value, false);
+    }
 }
 
 void mw__note_params(mw__maker *make)
 {
     const mw_operation *operation = make->operation;
     const mw_value *params = make->params;
+    bool nothing =
+        false; /* an inbox is named as null: beside an id, and the server may read either */
     if (!params || params->type != MW_V_OBJECT)
         return;
     for (size_t i = 0; i < params->length; i++) {
@@ -133,11 +169,10 @@ void mw__note_params(mw__maker *make)
         mw_names names = field ? field->names : MW_NAMES_NOTHING;
         if (names == MW_NAMES_SUBJECT)
             names = subject(make);
+        nothing |= names == MW_NAMES_INBOX && member->value.type <= MW_V_NULL;
         note(make, names, &member->value, false);
     }
-    const mw_value *extra = make->extra;
-    for (size_t i = 0; extra && extra->type == MW_V_OBJECT && i < extra->length; i++) {
-        const mw_member *member = &extra->as.members[i];
-        note(make, undocumented(member->name), &member->value, false);
-    }
+    note_extra(make);
+    if (nothing && make->request->inboxes.count > 0)
+        make->request->inboxes.unclear = true;
 }

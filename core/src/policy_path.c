@@ -40,8 +40,9 @@ static bool all_listed(char *path, const mw__words *accounts, size_t *count)
     char *rest = path;
     for (char *segment = strtok_r(path, "/\\", &rest); segment;
          segment = strtok_r(NULL, "/\\", &rest)) {
-        if (strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0)
-            return false;
+        size_t dots = strspn(segment, ".");
+        if (dots > 0 && (segment[dots] == '\0' || segment[dots] == ';'))
+            return false; /* "..;x" climbs where parameters of a segment are cut off first */
         if (wanted && !mw__words_hold(accounts, segment))
             return false;
         *count += wanted;

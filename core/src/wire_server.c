@@ -6,12 +6,15 @@
 
 #include "channel_private.h"
 #include "gate_private.h"
+#include "request_private.h"
 #include "wire_codec.h"
 
 enum {
     TABLE = MW_WIRE_CALLS,
     ARENA = 64 * 1024 * 1024,
     MOST_DOORS = 1024,
+    MOST_FILES =
+        256, /* open for calls that are unanswered: the descriptors are those of all workers */
     LAST = 96,
     WARNING = 256
 };
@@ -30,6 +33,7 @@ struct served {
     uint32_t door;
     mw_call_id call;
     size_t bytes; /* of its frame */
+    size_t files; /* that are open for it */
     char warning[WARNING];
 };
 
@@ -41,6 +45,7 @@ struct mw_wire_server {
     served *rest;         /* memory of calls that have ended */
     unsigned live;
     size_t bytes;
+    size_t files;
     mw_arena *arena;
     char last[LAST];
     bool freed; /* by its owner; the memory goes with the last call */
@@ -69,6 +74,7 @@ static served *take_up(mw_wire_server *server, const mw_frame *frame)
     call->id = frame->id;
     call->bytes = frame->length;
     call->call = 0;
+    call->files = 0;
     call->warning[0] = '\0';
     call->next = NULL;
     *find(server, frame->id) = call;
@@ -100,6 +106,7 @@ static void put_down(served *call)
     server->rest = call;
     server->live--;
     server->bytes -= call->bytes;
+    server->files -= call->files;
     if (server->freed && server->live == 0)
         free_memory(server);
 }
@@ -187,6 +194,27 @@ static void name_call(mw_wire_server *server, const mw__wire_call *in)
     else
         snprintf(server->last, sizeof server->last, "%s %.80s", mw_verb_name(in->verb),
                  in->raw_path);
+    for (char *c = server->last; *c; c++) { /* it is shown, and no path was checked yet */
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    }
+}
+
+/* Counts the files that are open for a call. */
+static int take_files(mw_wire_server *server, served *call, const mw_request *request,
+                      mw_error *error)
+{
+    size_t files = 0;
+    for (size_t i = 0; i < request->parts.count; i++)
+        files += request->parts.list[i].fd >= 0;
+    if (files > MOST_FILES - server->files)
+        return mw_error_set(error, MW_BUDGET, "open files",
+                            "%s: more than %d files are open for the calls of this script that are "
+                            "under way; wait for some of them",
+                            request->name, MOST_FILES);
+    call->files = files;
+    server->files += files;
+    return MW_OK;
 }
 
 static int make_request(mw_wire_server *server, mw_gate *gate, mw__wire_call *in,
@@ -217,7 +245,9 @@ static int pass_on(mw_wire_server *server, served *call, mw__wire_call *in, bool
     if (rc != MW_OK)
         return rc;
     snprintf(call->warning, sizeof call->warning, "%s", mw_request_warning(request));
-    rc = mw_gate_submit(gate, request, on_answer, call, &call->call, error);
+    rc = take_files(server, call, request, error);
+    if (rc == MW_OK)
+        rc = mw_gate_submit(gate, request, on_answer, call, &call->call, error);
     if (rc != MW_OK)
         mw_request_free(request);
     return rc;

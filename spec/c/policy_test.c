@@ -426,6 +426,37 @@ TEST(accounts_of_raw_paths_are_read_in_every_way)
     CHECK(!path_fits("/accounts/1%2F..%2F2"));
     CHECK(!path_fits("/accounts/1/%252e%252e/2"));
     CHECK(!path_fits("/platform/api/v1/users/5%2Faccounts%2F1"));
+    CHECK(!path_fits("/accounts/1/..;/2"));
+    CHECK(!path_fits("/accounts/1/..%3Bx/2"));
+    CHECK(path_fits("/accounts/1/.well-known"));
+}
+
+/* Which no table of Lua can hold, but a frame. */
+TEST(an_inbox_beside_none_is_not_one)
+{
+    office o;
+    result r = {0};
+    mw_error error = {0};
+    open_office(&o, 1);
+    allow(&o, "*:*");
+    CHECK_INT(mw_policy_inbox(o.policy, "3", &error), MW_OK);
+    mw_gate *gate = mw_client_gate(o.clients[0]);
+    const mw_operation *row = mw_operation_find(MW_OOCTOPUS, "contacts", "create");
+    for (int i = 0; i < 4; i++) {
+        mw_value three = {.type = MW_V_INTEGER, .as.integer = 3};
+        mw_value other = {.type = i == 3 ? MW_V_INTEGER : (mw_value_type)(MW_V_NULL - i % 2),
+                          .as.integer = 4};
+        mw_member members[] = {M("inbox_id", i == 2 ? other : three),
+                               M("inbox_id", i == 2 ? three : other)};
+        mw_value params = {.type = MW_V_OBJECT, .length = 2, .as.members = members};
+        mw_call_options options = {.unchecked = true};
+        mw_request *request = NULL;
+        CHECK_INT(mw_gate_request(gate, row, NULL, 0, &params, &options, &request, &error), MW_OK);
+        CHECK_INT(mw_gate_submit(gate, request, on_answer, &r, NULL, &error), MW_DENIED);
+        mw_request_free(request);
+    }
+    CHECK_INT(o.seen, 0);
+    close_office(&o);
 }
 
 static int build_policy(void *ud)

@@ -1,7 +1,9 @@
 /* wire_hostile_test.c: one end of a wire is real, the other a bare socket that says what it likes: the channel ends at
  * the byte at fault, and nothing else happens. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -309,6 +311,101 @@ TEST(a_call_gets_the_checks_of_everybody)
     CHECK_INT(answer[8], 5);
     CHECK_INT(s.ends, 0);
     free(headers);
+    mw__buf_free(&buf);
+    close_stage(&s);
+}
+
+TEST(the_name_of_the_last_call_can_be_shown)
+{
+    stage s;
+    mw__buf buf;
+    uint32_t door = 0;
+    open_stage(&s, true);
+    mw__wire_call call = {.verb = MW_GET, .raw_path = "/a\x1b]0;b\n\x7f\xc2\x9b"};
+    mw__buf_init(&buf, 1 << 20);
+    mw__buf_append(&buf, (const char *)&door, sizeof door);
+    CHECK_INT(mw__wire_pack_call(&call, &buf), MW_OK);
+    say(&s, MW__W_CALL, 1, buf.data, buf.length);
+    turns(&s, 5);
+    CHECK_STR(mw_wire_server_last(s.serving), "GET /a?]0;b????");
+    CHECK_INT(s.ends, 0);
+    mw__buf_free(&buf);
+    close_stage(&s);
+}
+
+static int open_itself(const char *path, int *fd, mw_error *error, void *ud)
+{
+    (void)path;
+    (void)error;
+    (void)ud;
+    *fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    return MW_OK;
+}
+
+/* messages:create(12, { content = "x", attachments = {...} }) with that many files. */
+static void pack_files(mw__buf *buf, size_t count)
+{
+    uint32_t door = 0;
+    mw_value id = {.type = MW_V_INTEGER, .as.integer = 12};
+    mw_value *files = calloc(count, sizeof *files);
+    for (size_t i = 0; i < count; i++)
+        files[i] = (mw_value){.type = MW_V_STRING, .length = 1, .as.string = "f"};
+    mw_member members[] = {
+        {"content", 7, {.type = MW_V_STRING, .length = 1, .as.string = "x"}},
+        {"attachments", 11, {.type = MW_V_ARRAY, .length = count, .as.items = files}}};
+    mw_value params = {.type = MW_V_OBJECT, .length = 2, .as.members = members};
+    mw__wire_call call = {.operation = mw_operation_find(MW_OOCTOPUS, "messages", "create"),
+                          .path = &id,
+                          .path_count = 1,
+                          .params = &params};
+    mw__buf_init(buf, 1 << 20);
+    mw__buf_append(buf, (const char *)&door, sizeof door);
+    CHECK_INT(mw__wire_pack_call(&call, buf), MW_OK);
+    free(files);
+}
+
+static int open_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+TEST(calls_under_way_hold_a_bounded_number_of_files)
+{
+    stage s;
+    mw__buf buf;
+    open_stage(&s, true);
+    mw_wire_server_free(s.serving);
+    mw_wire_server_options serving = {
+        .loop = s.loop, .channel = s.channel, .open_file = open_itself};
+    uint32_t door;
+    CHECK_INT(mw_wire_server_new(&serving, &s.serving), MW_OK);
+    CHECK_INT(mw_wire_server_offer(s.serving, mw_client_gate(s.client), &door), MW_OK);
+    pack_files(&buf, 200);
+    int before = open_descriptors();
+    char frame[MW_FRAME_HEADER * 2] = {0};
+    size_t size = MW_FRAME_HEADER + buf.length;
+    char *both = calloc(2, size);
+    for (uint32_t id = 0; id < 2; id++) { /* in one read, so that the first is under way */
+        uint32_t length = (uint32_t)buf.length;
+        memcpy(both + id * size, &length, 4);
+        both[id * size + 4] = MW_FRAME_VERSION;
+        both[id * size + 5] = MW__W_CALL;
+        both[id * size + 8] = (char)(id + 1);
+        memcpy(both + id * size + MW_FRAME_HEADER, buf.data, buf.length);
+    }
+    CHECK_INT(write(s.raw, both, 2 * size), (int64_t)(2 * size));
+    turns(&s, 1);
+    CHECK_INT(mw_wire_server_live(s.serving), 1);
+    CHECK(open_descriptors() - before < 300);
+    for (int i = 0; mw_wire_server_live(s.serving) > 0 && i < 1000; i++)
+        mw_loop_run(s.loop, true);
+    CHECK(open_descriptors() - before < 20);
+    CHECK(recv(s.raw, frame, sizeof frame, MSG_DONTWAIT) > MW_FRAME_HEADER);
+    CHECK_INT(frame[8], 2); /* refused at once */
+    free(both);
     mw__buf_free(&buf);
     close_stage(&s);
 }

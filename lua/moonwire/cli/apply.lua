@@ -127,18 +127,18 @@ end
 
 --- Sends one line.
 local function send(client, line, ids, missing, host)
-    for _, path in ipairs(line.files) do
-        local good, problem = host.may_read(path)
-        if not good then
-            error(mw.error { kind = "denied", message = problem, sent = "no" }, 0)
-        end
-    end
     local path, params, options = plan.arguments(line, function(id)
         if ids[id] == nil then
             error(mw.error { kind = "decode", message = missing[id], sent = "no" }, 0)
         end
         return ids[id]
     end)
+    for _, file in ipairs(plan.files(line.row, params)) do -- an id in a path may lead elsewhere
+        local good, problem = host.may_read(file)
+        if not good then
+            error(mw.error { kind = "denied", message = problem, sent = "no" }, 0)
+        end
+    end
     take_ids(line, (call(client, line, path, params, options)), ids, missing)
 end
 

@@ -4,6 +4,7 @@
 
 local mw = require "moonwire"
 local core = require "moonwire.core"
+local check_shown = require "moonwire.cli.shown"
 
 local plan = {}
 
@@ -141,9 +142,11 @@ local function add_files(files, field, value)
     end
 end
 
-local function files_of(row, params)
+--- The paths of the files that parameters name: as they are sent, with all ids in their places.
+---@return string[]
+function plan.files(row, params)
     local files = {}
-    for _, field in ipairs(row.body and row.body.fields or {}) do
+    for _, field in ipairs(row and row.body and row.body.fields or {}) do
         add_files(files, field, rawget(params, field.name))
     end
     return files
@@ -222,7 +225,7 @@ local function read_operation(line, row, arguments, verb)
         bad("%s:%s is a %s, the line says otherwise", row.module, row.method, row.verb)
     end
     line.row, line.path = row, read_path(row, arguments.path)
-    line.files = files_of(row, line.params)
+    line.files = plan.files(row, line.params)
     line.name = row.module .. ":" .. row.method
 end
 
@@ -256,6 +259,7 @@ local function read_line(rows, number, text)
     else
         read_operation(line, row, arguments, value.verb)
     end
+    check_shown(line, value)
     plan.arguments(line, function(id)
         line.refers[#line.refers + 1] = id
         return id
