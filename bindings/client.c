@@ -145,7 +145,7 @@ static int l_client(lua_State *L)
     mw_lua *ctx = mw__lua_ctx(L);
     mw__lua_unconfined(L, ctx, "client",
                        "client: a sandboxed script reaches services through mw.connect alone; "
-                       "run it with --sandbox=off to make clients of its own");
+                       "connect a profile, or run a script that you trust with --sandbox=off");
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     mw__client *client = mw__lua_client_push(L, ctx);

@@ -28,8 +28,9 @@ static int l_spawn(lua_State *L)
     mw_lua *ctx = mw__lua_ctx(L);
     luaL_checktype(L, 1, LUA_TFUNCTION);
     if (ctx->task_limit > 0 && ctx->task_count >= ctx->task_limit) {
-        const char *message = lua_pushfstring(L, "spawn: the budget of %I tasks is used up",
-                                              (lua_Integer)ctx->task_limit);
+        const char *message =
+            lua_pushfstring(L, "spawn: the budget of %I task%s is used up",
+                            (lua_Integer)ctx->task_limit, ctx->task_limit == 1 ? "" : "s");
         return mw__lua_error_raise(
             L, ctx,
             &(mw__failure){

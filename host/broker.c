@@ -127,6 +127,7 @@ static int open_channel(mw__run *run, mw_error *error)
         .channel = run->channel,
         .open_file = open_attachment,
         .ud = run,
+        .max_body = run->options.budgets.memory, /* more would not fit into the script */
     };
     return mw_wire_server_new(&server, &run->server);
 }

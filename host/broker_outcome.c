@@ -200,15 +200,25 @@ static const char *last_words(mw__run *run, char *text, size_t size)
     return text;
 }
 
+/* What only the worker counts was used up, and its script went on all the same. */
+static void died_of(mw__run *run, const char *budget, uint64_t bytes)
+{
+    char most[32];
+    kill_for(run, budget, budget, mw__show_size(bytes, most, sizeof most),
+             (uint64_t)(mw_loop_now(run->options.loop) - run->started) / 1000);
+}
+
 void mw__run_died(mw__run *run, int status, uint64_t cpu_ms)
 {
     char seen[512];
     char words[200];
-    if (run->overrun_at && !run->concluded) {
-        char most[32];
-        kill_for(run, "output", "output",
-                 mw__show_size(run->options.budgets.output, most, sizeof most),
-                 (uint64_t)(mw_loop_now(run->options.loop) - run->started) / 1000);
+    int left = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (run->concluded)
+        return;
+    if (run->overrun_at || left == MW__EXIT_STUCK_OUTPUT) {
+        died_of(run, "output", run->options.budgets.output);
+    } else if (left == MW__EXIT_STUCK_MEMORY) {
+        died_of(run, "memory", run->options.budgets.memory);
     } else if (WIFSIGNALED(status)) {
         int number = WTERMSIG(status);
         /* Looking for the line of a script that is stuck may crash it. */
@@ -222,8 +232,8 @@ void mw__run_died(mw__run *run, int status, uint64_t cpu_ms)
     } else {
         last_words(run, words, sizeof words);
         mw__run_conclude(run, MW_EXIT_CRASH, "crash", "", true,
-                         "worker ended without a word (exit %d)%s%s%s", WEXITSTATUS(status),
-                         *words ? ": " : "", words, last_seen(run, seen, sizeof seen));
+                         "worker ended without a word (exit %d)%s%s%s", left, *words ? ": " : "",
+                         words, last_seen(run, seen, sizeof seen));
     }
 }
 

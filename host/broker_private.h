@@ -9,7 +9,6 @@
 #include "mw/wire.h"
 
 enum {
-    MW__KILL_AFTER_MS = 250,      /* the second line behind a budget */
     MW__INTERRUPT_GRACE_MS = 120, /* behind Ctrl-C */
     MW__MAX_DOORS = 16            /* gates that one script may have connected */
 };

@@ -2,7 +2,8 @@
  * way to its context. Must not know why memory or output is used up. Main thread, and its signal handlers.
  *
  * The timer of CPU time fires every 50 ms of it, and at its end. In between the handler asks the running code for its
- * line, which the hook then gives. */
+ * line, which the hook then gives. Of times the broker knows by itself when they are used up, and kills; of memory and
+ * output it does not, so that a script that goes on after those is ended here. */
 #define _GNU_SOURCE
 #include "budget_timer.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "units.h"
 
@@ -22,6 +24,7 @@ static struct {
     mw__heap *heap;
     mw__page *page;
     uint64_t cpu_us, wall_us;
+    volatile uint64_t until_us; /* CPU time at which a script that goes on is ended here */
     char text[MW__STOPS][64];
 } watched;
 
@@ -50,10 +53,26 @@ bool mw__timer_ends(void)
     return stopped || interrupted;
 }
 
+static uint64_t cpu_us(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
+/* What the broker does not see being used up. */
+static bool counted_here(mw__stop which)
+{
+    return which == MW__STOP_MEMORY || which == MW__STOP_OUTPUT;
+}
+
 void mw__timer_stop(mw__stop which)
 {
-    if (!stopped)
+    if (!stopped) {
+        if (counted_here(which))
+            watched.until_us = cpu_us() + MW__KILL_AFTER_MS * 1000;
         stopped = (sig_atomic_t)which;
+    }
     mw__heap_relax(watched.heap);
     mw_lua_stop(watched.lua, MW_BUDGET, watched.text[stopped]);
 }
@@ -74,13 +93,6 @@ void mw__timer_publish(const char *where)
     atomic_fetch_add(&page->turn, 1);
 }
 
-static uint64_t cpu_us(void)
-{
-    struct timespec used;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
-}
-
 static void arm(int timer, uint64_t us)
 {
     setitimer(timer,
@@ -89,10 +101,10 @@ static void arm(int timer, uint64_t us)
               NULL);
 }
 
-/* Fires again after a while, or a moment after the CPU time has ended: it is counted in ticks of the system. */
-static void arm_tick(uint64_t used)
+/* Fires again after a while, or a moment after the end of the CPU time: it is counted in ticks of the system. */
+static void arm_tick(uint64_t used, uint64_t end)
 {
-    uint64_t left = watched.cpu_us > used ? watched.cpu_us - used : 0;
+    uint64_t left = end > used ? end - used : 0;
     uint64_t next = left < TICK_US ? left : TICK_US;
     arm(ITIMER_PROF, next > LEAST_US ? next : LEAST_US);
 }
@@ -112,14 +124,18 @@ static void on_tick(int number)
     int saved = errno;
     uint64_t used = cpu_us();
     mw__timer_publish(NULL);
-    if (stopped) {
+    if (counted_here((mw__stop)stopped)) {
+        if (used >= watched.until_us)
+            _exit(stopped == MW__STOP_MEMORY ? MW__EXIT_STUCK_MEMORY : MW__EXIT_STUCK_OUTPUT);
+        arm_tick(used, watched.until_us);
+    } else if (stopped) {
         tell_stuck();
     } else if (used >= watched.cpu_us) {
         mw__timer_stop(MW__STOP_CPU);
         arm(ITIMER_PROF, STUCK_US);
     } else {
         mw_lua_peek(watched.lua);
-        arm_tick(used);
+        arm_tick(used, watched.cpu_us);
     }
     errno = saved;
 }
@@ -172,7 +188,12 @@ void mw__timer_prepare(const mw__budgets *budgets, mw_lua *lua, mw__heap *heap, 
 
 void mw__timer_start(void)
 {
-    arm_tick(cpu_us());
+    arm_tick(cpu_us(), watched.cpu_us);
     if (watched.wall_us)
         arm(ITIMER_REAL, watched.wall_us);
+}
+
+void mw__timer_rest(void)
+{
+    arm(ITIMER_PROF, 0);
 }

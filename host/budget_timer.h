@@ -30,6 +30,8 @@ void mw__timer_start(void);
 void mw__timer_stop(mw__stop which);
 /* Which one was it, so far? */
 mw__stop mw__timer_stopped(void);
+/* The script has ended: from now on only the broker ends this process. */
+void mw__timer_rest(void);
 /* Whether the script is to end: by a budget or by the broker's signal. */
 bool mw__timer_ends(void);
 

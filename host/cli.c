@@ -21,8 +21,7 @@ static const char lua_dir_help[] = "read the library from DIR/moonwire, not the 
 
 static const mw__option run_options[] = {
     {"--twin", NULL, "run against a twin of both services, started for this run"},
-    {"--sandbox", "on|best-effort|off",
-     "best-effort: also where a layer is missing; off: none [on]"},
+    {"--sandbox", "MODE", "on, best-effort or off, see above [on]"},
     MW__POLICY_OPTIONS,
     MW__FILE_OPTIONS,
     MW__BUDGET_OPTIONS,
@@ -33,7 +32,7 @@ static const mw__option learn_options[] = {
     {"--twin", NULL, "against a twin of both services, started for this run"},
     {"--to", "FILE", "write the policy to FILE [SCRIPT.policy.lua beside the script]"},
     {"--force", NULL, "also where there is such a file already"},
-    {"--sandbox", "on|best-effort|off", "as in moonwire run [on]"},
+    {"--sandbox", "MODE", "on, best-effort or off, as in moonwire run [on]"},
     MW__POLICY_OPTIONS,
     MW__FILE_OPTIONS,
     MW__BUDGET_OPTIONS,
@@ -51,7 +50,7 @@ static const mw__option apply_options[] = {
     {"--yes", NULL, "don't ask"},
     {"--allow-read", "DIR", "send files below DIR where the plan names them; may repeat"},
     {"--audit", "FILE", "append a JSON line to FILE for each call"},
-    {"--audit-bodies", NULL, "with the bodies that are sent"},
+    {"--audit-bodies", NULL, "write the bodies that are sent to the audit as well"},
     LUA_DIR,
     {0}};
 
@@ -82,13 +81,18 @@ const mw__command mw__commands[] = {
             "  \"chatwoot\"  the same variables, under the paths of upstream Chatwoot; needs OOCTOPUS_URL\n"
             "  \"circuit\"   CIRCUIT_URL [https://circuitsandbox.net/rest/v2], CIRCUIT_TOKEN\n\n"
             "The script runs in a process of its own that holds no token, no file, no network and no\n"
-            "environment. Of Lua it has all but io, debug, package, dofile, loadfile, and of os the clocks.\n"
-            "What it calls is checked against the policy, and what it uses up against the budgets; each has\n"
-            "an exit code. `require` finds moonwire and the *.lua beside the script. `moonwire selfcheck`\n"
-            "shows what keeps the script in; where a layer is missing, it does not run.\n\n"
+            "environment. Of Lua it has all but io, debug, package, dofile, loadfile, and of os only time,\n"
+            "clock, date and difftime. What it calls is checked against the policy, and what it uses up\n"
+            "against the budgets; each has an exit code. `require` finds moonwire and the *.lua beside the\n"
+            "script. `moonwire selfcheck` shows what keeps the script in.\n\n"
+            "Without a policy (a file, or one of the options from --allow to --max-bytes) the script may use\n"
+            "every operation of the profiles that it connects; the run says so. The first --allow closes all\n"
+            "that it does not name. client:request needs --allow SERVICE:request in any case.\n\n"
             "SIZE is in bytes or with k, M or G; TIME in seconds or with ms, s, m or h.\n\n"
-            "--sandbox=off runs the script in this process, with all of Lua and with all that you may do.\n"
-            "Run only scripts so that you trust.\n",
+            "--sandbox=on refuses to run where a layer of the sandbox is missing; best-effort runs there as\n"
+            "well and names it. off runs the script in this process with all of Lua and with all that you may\n"
+            "do: the policy still counts its calls, but files, variables and the other budgets are open. Run\n"
+            "only scripts so that you trust.\n",
         .required = true,
         .script = true,
         .options = run_options,

@@ -208,20 +208,31 @@ static int save(const char *path, const char *script, lesson *self, const char *
 /* Says what was written and how it is used. */
 static int tell(const mw__permit *permit, const char *path, bool beside, const lesson *self)
 {
-    bool raw = false;
+    size_t raw = 0;
     for (size_t i = 0; i < self->operations.count; i++)
-        raw |= strstr(self->operations.list[i], ":request") != NULL;
-    bool widens =
-        raw || self->read.count > 0 || self->write.count > 0 || (permit->env && *permit->env);
-    const char *plural = self->operations.count == 1 ? "" : "s";
-    if (beside && !widens)
+        raw += strstr(self->operations.list[i], ":request") != NULL;
+    size_t operations = self->operations.count - raw;
+    /* What counts only in a file that is named. */
+    const char *more[3];
+    int count = 0;
+    if (raw > 0)
+        more[count++] = "raw requests";
+    if (self->read.count > 0 || self->write.count > 0)
+        more[count++] = "folders";
+    if (permit->env && *permit->env)
+        more[count++] = "variables";
+    char text[64] = "";
+    for (int i = 0; i < count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s",
+                 i + 1 == count ? " and " : ", ", more[i]);
+    const char *plural = operations == 1 ? "" : "s";
+    if (beside && count == 0)
         return mw__complain("learn", MW_EXIT_OK,
                             "%s allows %zu operation%s; moonwire run finds it beside the script",
-                            path, self->operations.count, plural);
+                            path, operations, plural);
     return mw__complain("learn", MW_EXIT_OK,
-                        "%s allows %zu operation%s%s; give it to moonwire run with --policy %s",
-                        path, self->operations.count, plural,
-                        widens ? ", and what is granted by name alone" : "", path);
+                        "%s allows %zu operation%s%s; it has to be named: moonwire run --policy %s",
+                        path, operations, plural, text, path);
 }
 
 static int check_target(const mw__args *args, const char *path)

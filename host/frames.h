@@ -20,7 +20,7 @@ enum {
                          {op = "write", handle, data} -> {}
                          {op = "close", handle, keep = true: what was written takes its place} -> {}
                          {op = "exists", path} -> {exists} */
-    MW__F_END,        /* {ok = bool, kind = "script", text = "message and traceback", budget = "cpu" [none]};
+    MW__F_END, /* {ok = bool, kind = "script", text = "message and traceback", budget = "cpu" [none]};
                          the last frame */
     /* broker to worker */
     MW__F_SETUP,  /* {chunk = "@script.lua", source, args = {"a", ...}, script = "script.lua",

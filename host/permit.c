@@ -8,10 +8,24 @@
 #include "plan.h"
 #include "policy_flags.h"
 
+/* Refused calls cost the script nothing, and each is a line of the audit. */
+enum { MOST_REFUSED = 10000 };
+
+static int audit(mw__permit_parts *parts, const mw_policy_event *event)
+{
+    bool refused = event->decision == MW_DECIDED_DENY || event->decision == MW_DECIDED_BUDGET;
+    if (refused && ++parts->refused > MOST_REFUSED)
+        return mw_error_set(&parts->failure, MW_DENIED, "",
+                            "more than %d calls were refused, which would fill the audit: the run is "
+                            "ended",
+                            MOST_REFUSED);
+    return mw__audit_event(parts->audit, event, &parts->failure);
+}
+
 void mw__permit_event(const mw_policy_event *event, void *ud)
 {
     mw__permit_parts *parts = ud;
-    if (parts->audit && !parts->failed && mw__audit_event(parts->audit, event, &parts->failure) < 0) {
+    if (parts->audit && !parts->failed && audit(parts, event) < 0) {
         parts->failed = true;
         /* No call more, whatever the run does before it ends. */
         mw_policy_limit(parts->policy, MW_LIMIT_CALLS, 0);
@@ -75,6 +89,9 @@ static int end_dry_run(const mw__permit *permit, int code)
                             held, plural, parts->plan_path);
     if (mw__plan_keep(parts->plan, &error) < 0)
         return mw__complain(parts->command, MW_EXIT_SCRIPT, "%s", error.message);
+    if (held == 0)
+        return mw__complain(parts->command, code, "dry run: 0 calls held back; %s is empty",
+                            parts->plan_path);
     return mw__complain(parts->command, code,
                         "dry run: %" PRIu64 " call%s held back; `moonwire apply %s` sends %s", held,
                         plural, parts->plan_path, held == 1 ? "it" : "them");

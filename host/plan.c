@@ -22,8 +22,8 @@ struct mw__plan {
 
 static int refuse(const char *path, int reason, mw_error *error)
 {
-    return mw_error_set(error, MW_INVALID, "plan", "can't write the plan '%s': %s; check --plan",
-                        path, strerror(reason));
+    return mw_error_set(error, MW_INVALID, "plan", "can't write the plan '%s': %s", path,
+                        strerror(reason));
 }
 
 /* Opens a new file beside `path`. 0 or an errno. */

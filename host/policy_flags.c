@@ -256,9 +256,14 @@ static int check_policy(making *m)
         return mw__complain(
             m->command, MW_EXIT_DENIED,
             "no policy for %s, and %s requires one: give --policy FILE or --allow PATTERN; "
-            "`moonwire learn SCRIPT` writes a policy",
+            "`moonwire learn --twin` writes a policy",
             m->script, config.required_by);
-    if (strcmp(m->script, "-") == 0)
+    if (m->learn)
+        mw__complain(
+            m->command, 0,
+            "the script may use every operation of the profiles that it connects, and change things there; "
+            "with --twin or --dry-run it can't");
+    else if (strcmp(m->script, "-") == 0)
         mw__complain(
             m->command, 0,
             "no policy: the script may use every operation of the profiles that it connects; --allow "

@@ -25,9 +25,10 @@ typedef struct mw__permit_parts {
     struct mw__plan *plan;
     const char *plan_path;
     char profiles[MW_SERVICES][32]; /* that are connected */
-    bool unclear; /* two of one service are, and events don't tell which they are of */
-    char **env;   /* NULL-ended */
-    bool failed;  /* of the audit; `failure` says why */
+    bool unclear;     /* two of one service are, and events don't tell which they are of */
+    char **env;       /* NULL-ended */
+    uint64_t refused; /* calls in the audit */
+    bool failed;      /* of the audit; `failure` says why */
     mw_error failure;
     void (*on_failure)(void *ud);
     void *on_failure_ud;
@@ -50,7 +51,7 @@ typedef struct mw__permit {
 /* The options of commands that take a policy, for their rows: `MW__POLICY_OPTIONS, MW__BUDGET_OPTIONS`. */
 // clang-format off
 #define MW__POLICY_OPTIONS                                                                                     \
-    {"--policy", "FILE", "what the script may do, as a file [SCRIPT.policy.lua beside the script]"},           \
+    {"--policy", "FILE", "rules and budgets as a file; moonwire run finds SCRIPT.policy.lua by itself"},       \
     {"--allow", "PATTERN", "allow these operations: 'ooctopus:contacts.*', '*:read'; may repeat"},             \
     {"--deny", "PATTERN", "deny these, whatever is allowed; may repeat"},                                      \
     {"--read-only", NULL, "allow nothing that changes something"},                                             \
@@ -58,19 +59,19 @@ typedef struct mw__permit {
     {"--inbox", "ID", "allow this inbox alone; may repeat"},                                                   \
     {"--max-calls", "N", "at most so many calls"},                                                             \
     {"--max-writes", "N", "at most so many calls that change something"},                                      \
-    {"--max-bytes", "SIZE", "at most so many bytes sent, such as 10M"},                                        \
+    {"--max-bytes", "SIZE", "at most so much sent, such as 10M"},                                               \
     {"--dry-run", NULL, "send nothing that changes something; make up the answers"},                           \
-    {"--plan", "FILE", "write what a dry run holds back to FILE, for moonwire apply"},                         \
+    {"--plan", "FILE", "a dry run that writes what it holds back to FILE, for moonwire apply"},                \
     {"--audit", "FILE", "append a JSON line to FILE for each decision and each call sent"},                    \
-    {"--audit-bodies", NULL, "with the bodies that are sent"}
+    {"--audit-bodies", NULL, "write the bodies that are sent to the audit as well"}
 #define MW__FILE_OPTIONS                                                                                       \
     {"--allow-read", "DIR", "let the script read files below DIR; may repeat"},                                \
     {"--allow-write", "DIR", "let the script write files below DIR; may repeat"},                              \
     {"--allow-env", "NAME", "let the script read this variable; may repeat"}
 #define MW__BUDGET_OPTIONS                                                                                     \
     {"--memory", "SIZE", "memory of the script [64M]"},                                                        \
-    {"--cpu", "TIME", "CPU time, such as 30 or 1.5s [30]"},                                                    \
-    {"--wall", "TIME", "time from start to end; 0: no limit [0]"},                                             \
+    {"--cpu", "TIME", "CPU time of the script, such as 30 or 1.5s [30s]"},                                      \
+    {"--wall", "TIME", "time from start to end, such as 10m; 0: no limit [0]"},                                 \
     {"--output", "SIZE", "what it may print and log [10M]"},                                                   \
     {"--max-tasks", "N", "tasks that live at once [10000]"},                                                   \
     {"--max-source", "SIZE", "size of the script and of each module [1M]"}

@@ -226,7 +226,9 @@ out:
 static int run_here(const mw__args *args, mw__permit *permit)
 {
     mw__session session;
-    mw__complain(args->command->name, 0, "sandbox off: the script runs with all that you may do");
+    mw__complain(
+        args->command->name, 0,
+        "sandbox off: the script runs with all that you may do; only its calls are checked");
     int code = mw__session_open(&session, args, permit);
     if (code == MW_EXIT_OK) {
         mw__interrupt_watch(session.host->lua, true);

@@ -17,12 +17,12 @@
 #include "mw/error.h"
 
 /* X(NAME, "name", required) */
-#define MW__LAYERS(X)                                                                               \
-    X(NO_NEW_PRIVS, "no_new_privs", true)                                                           \
-    X(UNDUMPABLE, "undumpable", true)                                                               \
-    X(DEATH_SIGNAL, "death_signal", true)                                                           \
-    X(RLIMITS, "rlimits", true)                                                                     \
-    X(LANDLOCK, "landlock", false)                                                                  \
+#define MW__LAYERS(X)                                                                              \
+    X(NO_NEW_PRIVS, "no_new_privs", true)                                                          \
+    X(UNDUMPABLE, "undumpable", true)                                                              \
+    X(DEATH_SIGNAL, "death_signal", true)                                                          \
+    X(RLIMITS, "rlimits", true)                                                                    \
+    X(LANDLOCK, "landlock", false)                                                                 \
     X(SECCOMP, "seccomp", true)
 
 typedef enum mw__layer {
@@ -36,12 +36,12 @@ const char *mw__layer_name(mw__layer layer);
 bool mw__layer_required(mw__layer layer);
 
 typedef struct mw__sandbox {
-    pid_t broker;         /* whose death ends this process; checked against getppid() */
-    uint64_t memory;      /* bytes that the VM may use; the address space is bounded by what is mapped now plus this
+    pid_t broker; /* whose death ends this process; checked against getppid() */
+    uint64_t memory; /* bytes that the VM may use; the address space is bounded by what is mapped now plus this
                            * and a margin */
-    double cpu;           /* seconds; the limit is a whole second above it, behind all other means */
-    const int *readable;  /* descriptors that stay: read, recv... */
-    const int *writable;  /* write, send...; each list ends with -1. NULL: all that are open by then. 0 and 1 are
+    double cpu;          /* seconds; the limit is a whole second above it, behind all other means */
+    const int *readable; /* descriptors that stay: read, recv... */
+    const int *writable; /* write, send...; each list ends with -1. NULL: all that are open by then. 0 and 1 are
                            * closed unless they are listed */
 } mw__sandbox;
 

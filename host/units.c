@@ -97,7 +97,7 @@ const char *mw__show_size(uint64_t bytes, char *text, size_t size)
                      units[i].name);
         return text;
     }
-    snprintf(text, size, "%llu bytes", (unsigned long long)bytes);
+    snprintf(text, size, "%llu byte%s", (unsigned long long)bytes, bytes == 1 ? "" : "s");
     return text;
 }
 

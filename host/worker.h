@@ -19,6 +19,13 @@
 
 #include "mw/error.h"
 
+enum {
+    MW__KILL_AFTER_MS = 250, /* the second line behind a budget */
+    /* How a worker ends when its script goes on for so long, of CPU time, after these are used up. */
+    MW__EXIT_STUCK_MEMORY = 101,
+    MW__EXIT_STUCK_OUTPUT = 102,
+};
+
 /* What a script may use up; 0: no limit, except where a default stands in brackets. */
 typedef struct mw__budgets {
     uint64_t memory; /* bytes of the VM [64 MiB] */
@@ -32,16 +39,16 @@ typedef struct mw__budgets {
 
 /* The page that both processes see. The worker writes, hostile; the broker reads it when the worker is dead. */
 typedef struct mw__page {
-    _Atomic uint32_t turn; /* odd while `where` is being written */
-    char where[244];       /* last known "file:line", NUL-ended */
+    _Atomic uint32_t turn;        /* odd while `where` is being written */
+    char where[244];              /* last known "file:line", NUL-ended */
     _Atomic uint64_t memory;      /* bytes in use */
     _Atomic uint64_t most_memory; /* the largest so far */
 } mw__page;
 
 typedef struct mw__worker {
     pid_t pid;
-    int socket;   /* the broker's end, non-blocking, close-on-exec; -1 once a channel owns it */
-    int log;      /* the read end, non-blocking, close-on-exec: what libraries print when they die */
+    int socket; /* the broker's end, non-blocking, close-on-exec; -1 once a channel owns it */
+    int log;    /* the read end, non-blocking, close-on-exec: what libraries print when they die */
     mw__page *page;
     bool reaped; /* then `pid` is nobody's any more */
     int status;  /* of waitpid, once it is reaped */
@@ -68,7 +75,8 @@ int mw__worker_main(int argc, char **argv);
 
 /* What selfcheck tries in a worker of its own: each must die. */
 unsigned mw__probe_count(void);
-const char *mw__probe_name(unsigned index);  /* "open", "connect", "exec", "fork", "ptrace", "exec-memory", ... */
+const char *mw__probe_name(
+    unsigned index); /* "open", "connect", "exec", "fork", "ptrace", "exec-memory", ... */
 const char *mw__probe_title(unsigned index); /* "open a file" */
 /* A worker whose PROBE is not "": enters the sandbox, says on descriptor 2 what came of it, and tries. Does not
  * return. */

@@ -9,8 +9,8 @@
 #include "worker_private.h"
 
 enum {
-    WAIT_MS = 50,        /* between two looks whether the script is to end */
-    WHILE_US = 10000,    /* so often that many lines leave at once */
+    WAIT_MS = 50,     /* between two looks whether the script is to end */
+    WHILE_US = 10000, /* so often that many lines leave at once */
     MOST_PROMPT = 50,
     MOST_QUEUED = 32768, /* bytes that are collected otherwise */
 };

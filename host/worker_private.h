@@ -23,12 +23,12 @@ typedef struct mw__inside {
     mw__vm vm;
     mw__tree setup;
     uint32_t last_ask;
-    uint64_t output;    /* bytes of print and log so far */
-    uint64_t unwritten; /* of them, those that the broker has not written yet */
+    uint64_t output;     /* bytes of print and log so far */
+    uint64_t unwritten;  /* of them, those that the broker has not written yet */
     int64_t while_began; /* microseconds; of the output that */
     unsigned prompt;     /* left at once: so many times since then */
-    bool collect;       /* the heap is over its limit: at the next chance */
-    char refused[256];  /* where memory was refused last, "file:line", or "" */
+    bool collect;        /* the heap is over its limit: at the next chance */
+    char refused[256];   /* where memory was refused last, "file:line", or "" */
 } mw__inside;
 
 /* ---- worker_asks.c ---- */

@@ -86,7 +86,7 @@ describe("the audit", function()
         assert.equal(1, list[2].attempts)
         assert.is_nil(list[2].decision)
         assert.equal("/api/v1/accounts/1/contacts/1", list[7].path)
-        assert.matches("'ooctopus:contacts.delete' denies ooctopus:contacts.delete", list[7].reason, 1, true)
+        assert.matches("forbids ooctopus:contacts.delete, by deny 'ooctopus:contacts.delete'", list[7].reason, 1, true)
         local text = process.read(audit)
         assert.is_nil(text:find("Secret Agent", 1, true))
     end)
@@ -166,6 +166,23 @@ describe("the audit", function()
             .. "without it nothing may be sent\n", errors)
         assert.equal(1, code)
         assert.is_true(#server:log() <= 1)
+    end)
+
+    it("is not filled by calls that are refused", function()
+        process.write(script, [[
+            local mw = require "moonwire"
+            local desk = mw.connect "ooctopus"
+            for i = 1, 20000 do pcall(desk.contacts.get, desk.contacts, i) end
+            print "went on"
+        ]])
+        local output, errors, code = run({ "--deny=*:*" }, { OOCTOPUS_URL = "http://127.0.0.1:1",
+            OOCTOPUS_ACCOUNT_ID = "1", OOCTOPUS_TOKEN = "a-token-of-this-spec" })
+        assert.equal("", output)
+        assert.equal("moonwire: run: more than 10000 calls were refused, which would fill the audit: the run is ended\n",
+            errors)
+        assert.equal(1, code)
+        local _, lines = process.read(audit):gsub("\n", "")
+        assert.equal(10000, lines)
     end)
 
     it("must be where it can be written", function()

@@ -121,8 +121,8 @@ describe("moonwire learn", function()
         local output, errors, code = moonwire("learn", { "--allow-read", "data", "--allow-read", "data/sub",
             "--allow-read", "more", "--allow-write", "out", "--allow-env", "COLOUR" }, options)
         assert.equal("a\tb\tfalse\tblue\n", output)
-        assert.matches("allows 1 operation, and what is granted by name alone; give it to moonwire run with --policy "
-            .. policy, errors, 1, true)
+        assert.matches("allows 0 operations, raw requests, folders and variables; it has to be named: "
+            .. "moonwire run --policy " .. policy, errors, 1, true)
         assert.equal(0, code)
         assert.equal([[
 return {
@@ -168,7 +168,7 @@ return {
         local other = folder .. "/other.lua"
         output, errors, code = moonwire("learn", { "--to", other })
         assert.equal("done\n", output)
-        assert.matches("give it to moonwire run with --policy " .. other, errors, 1, true)
+        assert.matches("it has to be named: moonwire run --policy " .. other, errors, 1, true)
         assert.equal(0, code)
         assert.equal(POLICY, body(other))
         assert.equal("return { allow = {} }", process.read(policy))

@@ -82,22 +82,22 @@ describe("a policy", function()
         assert.matches("^moonwire: run: no policy: the script may use [^\n]+\n$", errors)
         output, errors, code = run(RAW)
         assert.equal("", output)
-        assert.matches("no pattern allows ooctopus:request", errors, 1, true)
+        assert.matches("no pattern of the policy allows ooctopus:request", errors, 1, true)
         assert.equal(8, code)
     end)
 
     it("is found beside the script", function()
         local policy = 'return { allow = { "ooctopus:contacts.list" } }'
         assert.equal("true\n", passes(READ, policy))
-        denied("no pattern allows ooctopus:contacts.create", WRITE, policy)
-        denied("no pattern allows ooctopus:contacts.list", READ, "return { allow = {} }")
+        denied("no pattern of the policy allows ooctopus:contacts.create", WRITE, policy)
+        denied("no pattern of the policy allows ooctopus:contacts.list", READ, "return { allow = {} }")
         assert.equal("true\n", passes(READ, "return {}"))
         assert.equal("Ada\n", passes(WRITE, "return {}"))
-        denied("no pattern allows ooctopus:request", RAW, "return {}")
-        denied("'*:write' denies ooctopus:contacts.create", WRITE, 'return { deny = { "*:write" } }')
+        denied("no pattern of the policy allows ooctopus:request", RAW, "return {}")
+        denied("forbids ooctopus:contacts.create, by deny '*:write'", WRITE, 'return { deny = { "*:write" } }')
         denied("read-only", WRITE, "return { read_only = true }")
-        denied("account 1 is not among those allowed (7, 8)", READ, 'return { accounts = { 7, "8" } }')
-        denied("inbox 1 is not among those allowed (2)", WRITE, "return { inboxes = 2 }")
+        denied("only accounts 7, 8, and this call names account 1", READ, 'return { accounts = { 7, "8" } }')
+        denied("only inbox 2, and this call names inbox 1", WRITE, "return { inboxes = 2 }")
     end)
 
     it("that nobody named takes away and gives nothing", function()
@@ -122,7 +122,7 @@ describe("a policy", function()
     it("sets budgets, which options replace", function()
         local twice = READ .. READ:gsub(".-\n.-\n", "", 1)
         local _, errors, code = run(twice, "return { max_calls = 1 }")
-        assert.matches("the budget of 1 calls is used up", errors, 1, true)
+        assert.matches("the budget of 1 call is used up", errors, 1, true)
         assert.equal(9, code)
         assert.equal("true\ntrue\n", passes(twice, "return { max_calls = 1 }", { "--max-calls", "2" }))
         _, _, code = run(WRITE, "return { max_writes = 0 }")
@@ -138,19 +138,44 @@ describe("a policy", function()
         assert.equal(27, code)
     end)
 
+    for _, case in ipairs {
+        { "memory", 20, "--memory", "memory", "16M", "the memory of 16 MiB is used up",
+            "local t = {} for i = 1, 1 << 40 do t[i] = { i } end" },
+        { "CPU time", 21, "--cpu", "cpu", "0.3", "the CPU time of 0.3 s is used up", "while true do end" },
+        { "wall time", 22, "--wall", "wall", "300ms", "the wall time of 0.3 s is used up",
+            'require "moonwire".sleep(60)' },
+        { "calls", 9, "--max-calls", "max_calls", "2", "the budget of 2 calls is used up", READ:rep(3) },
+        { "writes", 23, "--max-writes", "max_writes", "2", "the budget of 2 writes is used up", WRITE:rep(3) },
+        { "bytes sent", 24, "--max-bytes", "max_bytes", "10", "the budget of 10 bytes sent is used up", READ },
+        { "output", 25, "--output", "output", "1k", "the output of 1 KiB is used up", "while true do print 'x' end" },
+        { "tasks", 26, "--max-tasks", "tasks", "2", "the budget of 2 tasks is used up",
+            'local mw = require "moonwire" for _ = 1, 3 do mw.spawn(mw.sleep, 1) end' },
+        { "source", 27, "--max-source", "source", "1k", "the source of 1 KiB is used up", "--" .. ("x"):rep(1024) },
+    } do
+        local name, exit, option, entry, value, what, text = table.unpack(case)
+        it("bounds " .. name .. ", by its option and by its entry", function()
+            local written = ("{ %s = %s }"):format(entry, tonumber(value) or ("%q"):format(value))
+            for _, way in ipairs { { "{}", { option, value } }, { written } } do
+                local _, errors, code = run(text, way[1], way[2])
+                assert.is_truthy(errors:match "^[^\n]*":find(what, 1, true), errors)
+                assert.equal(exit, code)
+            end
+        end)
+    end
+
     it("is completed by options", function()
         local policy = 'return { allow = { "ooctopus:contacts.list" }, accounts = { 7 } }'
         denied("account 1", READ, policy)
         assert.equal("true\n", passes(READ, policy, { "--account", "1" }))
-        denied("no pattern allows", WRITE, policy, { "--account=1" })
+        denied("no pattern of the policy allows", WRITE, policy, { "--account=1" })
         assert.equal("Ada\n", passes(WRITE, policy, { "--account=1", "--allow", "ooctopus:contacts.create" }))
-        denied("denies ooctopus:contacts.list", READ, policy, { "--account=1", "--deny", "*:read" })
-        denied("no pattern allows", WRITE, "return { max_calls = 5 }", { "--allow", "*:read" })
+        denied("forbids ooctopus:contacts.list", READ, policy, { "--account=1", "--deny", "*:read" })
+        denied("no pattern of the policy allows", WRITE, "return { max_calls = 5 }", { "--allow", "*:read" })
         denied("read-only", WRITE, nil, { "--read-only" })
-        denied("no pattern allows ooctopus:contacts.create", WRITE, nil, { "--allow", "*:read" })
+        denied("no pattern of the policy allows ooctopus:contacts.create", WRITE, nil, { "--allow", "*:read" })
         denied("inbox 1", WRITE, nil, { "--inbox", "2", "--inbox", "3" })
         assert.equal("Ada\n", passes(WRITE, nil, { "--inbox", "2", "--inbox", "1" }))
-        denied("no pattern allows ooctopus:request", RAW, nil, { "--allow", "*:*" })
+        denied("no pattern of the policy allows ooctopus:request", RAW, nil, { "--allow", "*:*" })
         assert.equal("true\n", passes(RAW, nil, { "--allow", "*:*", "--allow", "ooctopus:request" }))
     end)
 
@@ -242,11 +267,50 @@ describe("a policy", function()
         assert.equal(0, code)
     end)
 
+    it("holds without a sandbox and with the layers that there are: budgets, dry run and audit too", function()
+        local audit = folder .. "/audit"
+        for _, mode in ipairs { "--sandbox=off", "--sandbox=best-effort" } do
+            local _, errors, code = run(WRITE, nil, { mode, "--deny", "*:write" })
+            assert.matches("by deny '*:write'", errors, 1, true)
+            assert.equal(8, code)
+            _, errors, code = run(READ, "return { max_calls = 0 }", { mode })
+            assert.matches("the budget of 0 calls is used up", errors, 1, true)
+            assert.equal(9, code)
+            os.remove(audit)
+            _, errors, code = run(WRITE .. READ, "{}", { mode, "--dry-run", "--audit", audit })
+            assert.matches("dry run: 1 call held back, nothing was changed", errors, 1, true)
+            assert.equal(0, code)
+            local lines = process.read(audit)
+            assert.equal(3, select(2, lines:gsub("\n", "")), lines)
+            assert.matches('"ooctopus:contacts.create"[^\n]*"decision":"hold"}\n', lines)
+            assert.matches('"sent","operation":"ooctopus:contacts.list"[^\n]*"status":200', lines)
+        end
+    end)
+
     it("holds at the prompt too", function()
         local output, errors, code = host.run({ "repl", "--allow", "ooctopus:contacts.list" }, { env = settings,
             input = 'desk = mw.connect "ooctopus"\n#desk.contacts:list().payload > 0\ndesk.teams:list()\n' })
         assert.equal("true\n", output)
-        assert.matches("no pattern allows ooctopus:teams.list", errors, 1, true)
+        assert.matches("no pattern of the policy allows ooctopus:teams.list", errors, 1, true)
         assert.equal(1, code)
+        local write = 'desk = mw.connect "ooctopus"\ndesk.contacts:create({ inbox_id = 1, name = "Ada" })\n'
+        local _
+        for _, case in ipairs {
+            { "read-only", "--read-only" }, { "by deny '*:write'", "--deny", "*:write" },
+            { "only account 7,", "--account", "7" }, { "only inbox 2,", "--inbox", "2" },
+            { "the budget of 0 calls", "--max-calls", "0" }, { "the budget of 0 writes", "--max-writes", "0" },
+            { "the budget of 1 byte", "--max-bytes", "1" },
+            { "read-only", "--policy", process.write(folder .. "/given.lua", "return { read_only = true }") },
+        } do
+            _, errors, code = host.run({ "repl", table.unpack(case, 2) }, { env = settings, input = write })
+            assert.matches(case[1], errors, 1, true)
+            assert.equal(1, code)
+        end
+        local plan, audit = folder .. "/plan", folder .. "/audit"
+        _, errors, code = host.run({ "repl", "--plan", plan, "--audit", audit }, { env = settings, input = write })
+        assert.matches("repl: dry run: 1 call held back", errors, 1, true)
+        assert.equal(0, code)
+        assert.matches('"operation":"ooctopus:contacts.create"', process.read(plan), 1, true)
+        assert.matches('"decision":"hold"', process.read(audit), 1, true)
     end)
 end)

@@ -411,7 +411,8 @@ describe("each operation", function()
             local client <close> = client_for(operation, server:url "ok", { allow = {} })
             local err = failing("denied", call, client, operation)
             assert.equal("no", err.sent)
-            assert.truthy(tostring(err):find(("no pattern allows %s; --allow '%s'"):format(name, name), 1, true))
+            local told = ("no pattern of the policy allows %s; --allow '%s'"):format(name, name)
+            assert.truthy(tostring(err):find(told, 1, true))
             assert.equal(0, client:stats().requests)
             denied = denied + 1
         end
@@ -563,7 +564,7 @@ describe("a policy of a script", function()
         client.contacts:update(1, { name = "Ada" })
         client.teams:list()
         local err = failing("denied", function() client.contacts:delete(1) end)
-        assert.truthy(tostring(err):find("'*:*.delete' denies ooctopus:contacts.delete", 1, true))
+        assert.truthy(tostring(err):find("forbids ooctopus:contacts.delete, by deny '*:*.delete'", 1, true))
         failing("denied", function() client.teams:update(1, { name = "x" }) end)
         err = failing("denied", function() client:request("GET", "/api/v1/accounts/1/labels") end)
         assert.truthy(tostring(err):find("--allow 'ooctopus:request'", 1, true))
@@ -597,7 +598,7 @@ describe("a policy of a script", function()
             assert.equal("no", failing("denied", bad).sent)
         end
         local err = failing("denied", function() client.contacts:get(1, nil, { account_id = 2 }) end)
-        assert.truthy(tostring(err):find("account 2 is not among those allowed (1, 3)", 1, true))
+        assert.truthy(tostring(err):find("policy allows only accounts 1, 3, and this call names account 2", 1, true))
         assert.equal(seen, #server:log())
     end)
 
@@ -647,8 +648,8 @@ describe("a policy of a script", function()
             { { max_writes = 2 }, "writes", "contacts:delete: budget: the budget of 2 writes is used up", "delete", 2 },
             -- "/api/v1/accounts/1/contacts/1" has 29 bytes
             { { max_bytes = 60 }, "bytes sent", "budget of 60 bytes sent is used up", "get", 2 },
-            { { max_bytes = 58 }, "bytes sent", "58 are sent, and this call has 29", "get", 2 },
-            { { max_bytes = 57 }, "bytes sent", "29 are sent, and this call has 29", "get", 1 },
+            { { max_bytes = 58 }, "bytes sent", "58 so far, and this call has 29", "get", 2 },
+            { { max_bytes = 57 }, "bytes sent", "29 so far, and this call has 29", "get", 1 },
         } do
             server:clear()
             local client <close> = desk(case[1])

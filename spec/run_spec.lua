@@ -207,7 +207,8 @@ describe("a script in its worker", function()
     it("runs without a sandbox when that is asked for, and says so", function()
         local output, errors, code = script("print(type(io), type(os.getenv))", { flags = { "--sandbox=off" } })
         assert.equal("table\tfunction\n", output)
-        assert.matches("moonwire: run: sandbox off: the script runs with all that you may do\n", errors, 1, true)
+        assert.matches("moonwire: run: sandbox off: the script runs with all that you may do; "
+            .. "only its calls are checked\n", errors, 1, true)
         assert.equal(0, code)
         output = script("print(type(io), type(os.getenv))", { flags = { "--sandbox=best-effort" } })
         assert.equal("nil\tnil\n", output)
@@ -351,7 +352,33 @@ describe("a budget", function()
         local _, errors = fails("print 'begun'\nstring.find(('a'):rep(100), ('a*'):rep(12) .. 'b')",
             { "--cpu=0.3" }, 21)
         assert.equal(1, count(errors, "\n"))
-        assert.matches("^moonwire: run: the CPU time of 0%.3 s is used up %(killed at 0%.%d+ s%)", errors)
+        assert.matches("^moonwire: run: the CPU time of 0%.3 s is used up %(killed at 0%.%d+ s%); last line stdin:2\n$",
+            errors)
+    end)
+
+    it("names the last call and the last line of what is killed", function()
+        local stuck = "require 'moonwire'.connect 'ooctopus'.agents:list()\nlocal a = ('a'):rep(100)\n"
+            .. "string.find(a, ('a*'):rep(12) .. 'b')"
+        for flag, case in pairs { ["--cpu=0.3"] = { "CPU", 21 }, ["--wall=0.5"] = { "wall", 22 } } do
+            local _, errors, code = allowed(stuck, { flags = { "--twin", flag } })
+            assert.matches(("^moonwire: run: the %s time of 0%%.%%d s is used up %%(killed at %%S+ s%%); "
+                .. "last call agents:list, last line stdin:3\n$"):format(case[1]), errors)
+            assert.equal(case[2], code)
+        end
+    end)
+
+    it("of memory and of output ends what no error reaches, without waiting for that of CPU time", function()
+        local dead = "local function spin() while true do end end\ncoroutine.wrap(function()\n"
+            .. "local x <close> = setmetatable({}, { __close = spin })\n%s\nend)()"
+        for flag, case in pairs {
+            ["--memory=16M"] = { "local t = {} for i = 1, 1 << 40 do t[i] = { i } end", 20, "memory of 16 MiB" },
+            ["--output=1k"] = { "while true do print 'a line' end", 25, "output of 1 KiB" },
+        } do
+            local _, errors, code = allowed(dead:format(case[1]), { flags = { flag, "--cpu=20" } })
+            assert.matches("^moonwire: run: the " .. case[3] .. " is used up %(killed at %d%.%d+ s%); "
+                .. "last line stdin:%d\n$", errors)
+            assert.equal(case[2], code)
+        end
     end)
 
     it("of CPU time is not touched by waiting", function()

@@ -12,7 +12,7 @@
 #include "json.h"
 #include "urlencode.h"
 
-enum { MAX_NAME = 256, MAX_TEXT = 64 * 1024 * 1024, MAX_PATH = 4096 };
+enum { MAX_NAME = 256, MAX_TEXT = 64 * 1024 * 1024, MAX_PATH = 4096, MOST_PARTS = 4096 };
 
 static mw__part *new_part(mw__parts *parts, const char *name)
 {
@@ -129,6 +129,9 @@ static int add_items(mw__parts *parts, const char *operation, const mw_field *fi
 int mw__parts_add(mw__parts *parts, const char *operation, const mw_field *field, const char *name,
                   const mw_value *value, mw_error *error)
 {
+    if (parts->count == MOST_PARTS) /* each takes far more memory than the value that it comes from */
+        return mw_error_set(error, MW_INVALID, name, "%s: a form with files has at most %d parts",
+                            operation, MOST_PARTS);
     switch (value->type) {
     case MW_V_OBJECT:
         return add_members(parts, operation, field, name, value, error);

@@ -44,15 +44,15 @@ static int patterns(const mw_policy *policy, const mw_request *request, mw_error
         mw__operation_place(request->service, request->operation, &place))
         verdict = policy->verdicts[request->service][place];
     if (verdict.denied_by > 0)
-        return mw_error_set(error, MW_DENIED, NULL, "%s: denied by the policy: '%s' denies %s",
-                            request->name, policy->deny.list[verdict.denied_by - 1],
-                            full_name(request, name));
+        return mw_error_set(error, MW_DENIED, NULL, "%s: the policy forbids %s, by deny '%s'",
+                            request->name, full_name(request, name),
+                            policy->deny.list[verdict.denied_by - 1]);
     if (verdict.allowed)
         return MW_OK;
     full_name(request, name);
     return mw_error_set(error, MW_DENIED, NULL,
-                        "%s: denied by the policy: no pattern allows %s; --allow '%s' (or `allow` in "
-                        "the policy) would",
+                        "%s: no pattern of the policy allows %s; --allow '%s', or a line in its "
+                        "`allow`, would",
                         request->name, name, name);
 }
 
@@ -61,8 +61,9 @@ static int account_refused(const mw_policy *policy, const mw_request *request, c
 {
     char ids[SHOWN_IDS];
     return mw_error_set(error, MW_DENIED, "account_id",
-                        "%s: denied by the policy: account %.63s is not among those allowed (%s)",
-                        request->name, account, list_ids(&policy->accounts, ids));
+                        "%s: the policy allows only account%s %s, and this call names account %.63s",
+                        request->name, policy->accounts.count > 1 ? "s" : "",
+                        list_ids(&policy->accounts, ids), account);
 }
 
 static int accounts(const mw_policy *policy, const mw_request *request, const char *account,
@@ -75,11 +76,11 @@ static int accounts(const mw_policy *policy, const mw_request *request, const ch
     if (!request->operation) {
         if (mw__path_fits(request->raw_path, &policy->accounts))
             return MW_OK;
-        return mw_error_set(
-            error, MW_DENIED, "path",
-            "%s: denied by the policy: the path must name an account that is allowed "
-            "(%s), like /accounts/%s/, and no other",
-            request->name, list_ids(&policy->accounts, ids), policy->accounts.list[0]);
+        return mw_error_set(error, MW_DENIED, "path",
+                            "%s: the policy allows only account%s %s; the path must name one, like "
+                            "/accounts/%s/, and no other",
+                            request->name, policy->accounts.count > 1 ? "s" : "",
+                            list_ids(&policy->accounts, ids), policy->accounts.list[0]);
     }
     if (account && mw_operation_takes_account(request->operation) &&
         !mw__words_hold(&policy->accounts, account))
@@ -90,9 +91,10 @@ static int accounts(const mw_policy *policy, const mw_request *request, const ch
     }
     if (named->unclear)
         return mw_error_set(error, MW_DENIED, "account_id",
-                            "%s: denied by the policy: this call names an account by something other "
-                            "than one id; allowed: %s",
-                            request->name, list_ids(&policy->accounts, ids));
+                            "%s: the policy allows only account%s %s, and this call names something "
+                            "else; give one id",
+                            request->name, policy->accounts.count > 1 ? "s" : "",
+                            list_ids(&policy->accounts, ids));
     return MW_OK;
 }
 
@@ -128,8 +130,8 @@ static int inboxes(const mw_policy *policy, const mw_request *request, mw_error 
         if (!mw__words_hold(&policy->inboxes, named->ids[i]))
             return mw_error_set(
                 error, MW_DENIED, field ? field->name : "inbox_id",
-                "%s: denied by the policy: inbox %.63s is not among those allowed (%s)",
-                request->name, named->ids[i], ids);
+                "%s: the policy allows only inbox%s %s, and this call names inbox %.63s",
+                request->name, plural, ids, named->ids[i]);
     }
     if (named->unclear)
         return mw_error_set(
@@ -181,12 +183,12 @@ int mw__policy_budgets(const mw_policy *policy, const mw_request *request, uint6
             continue;
         if (limit != MW_LIMIT_BYTES)
             return mw_error_set(error, MW_BUDGET, mw_limit_name(limit),
-                                "%s: the budget of %" PRIu64 " %s is used up", request->name, most,
-                                mw_limit_name(limit));
+                                "%s: the budget of %" PRIu64 " %s%s is used up", request->name, most,
+                                limit == MW_LIMIT_CALLS ? "call" : "write", most == 1 ? "" : "s");
         return mw_error_set(error, MW_BUDGET, mw_limit_name(limit),
-                            "%s: the budget of %" PRIu64 " bytes sent is used up: %" PRIu64
-                            " are sent, and this call has %" PRIu64,
-                            request->name, most, used, wanted);
+                            "%s: the budget of %" PRIu64 " byte%s sent is used up: %" PRIu64
+                            " so far, and this call has %" PRIu64,
+                            request->name, most, most == 1 ? "" : "s", used, wanted);
     }
     return MW_OK;
 }

@@ -157,8 +157,8 @@ void mw__note_params(mw__maker *make)
 {
     const mw_operation *operation = make->operation;
     const mw_value *params = make->params;
-    bool nothing =
-        false; /* an inbox is named as null: beside an id, and the server may read either */
+    bool nothing = false; /* an inbox is named as null; beside an id, the server may read either */
+    mw_names meant = MW_NAMES_SUBJECT; /* what "type" says, once that was asked */
     if (!params || params->type != MW_V_OBJECT)
         return;
     for (size_t i = 0; i < params->length; i++) {
@@ -167,8 +167,10 @@ void mw__note_params(mw__maker *make)
         if (!field)
             field = mw__field_find(operation->query, member->name, member->name_length);
         mw_names names = field ? field->names : MW_NAMES_NOTHING;
+        if (names == MW_NAMES_SUBJECT && meant == MW_NAMES_SUBJECT)
+            meant = subject(make);
         if (names == MW_NAMES_SUBJECT)
-            names = subject(make);
+            names = meant;
         nothing |= names == MW_NAMES_INBOX && member->value.type <= MW_V_NULL;
         note(make, names, &member->value, false);
     }

@@ -11,7 +11,7 @@
 
 enum {
     TABLE = MW_WIRE_CALLS,
-    ARENA = 64 * 1024 * 1024,
+    ARENA = 16 * 1024 * 1024,
     MOST_DOORS = 1024,
     MOST_FILES =
         256, /* open for calls that are unanswered: the descriptors are those of all workers */
@@ -222,8 +222,8 @@ static int make_request(mw_wire_server *server, mw_gate *gate, mw__wire_call *in
 {
     in->options.open_file = server->options.open_file ? server->options.open_file : open_nothing;
     in->options.open_ud = server->options.ud;
-    if (in->options.max_body > MW_WIRE_MAX_BODY)
-        in->options.max_body = MW_WIRE_MAX_BODY;
+    if (in->options.max_body > server->options.max_body)
+        in->options.max_body = server->options.max_body;
     if (in->operation)
         return mw_gate_request(gate, in->operation, in->path, in->path_count, in->params,
                                &in->options, request, error);
@@ -339,6 +339,8 @@ int mw_wire_server_new(const mw_wire_server_options *options, mw_wire_server **o
     if (!server)
         return MW_MEMORY;
     server->options = *options;
+    if (server->options.max_body == 0 || server->options.max_body > MW_WIRE_MAX_BODY)
+        server->options.max_body = MW_WIRE_MAX_BODY;
     server->arena = mw_arena_new(ARENA);
     if (!server->arena) {
         free(server);

@@ -1,5 +1,6 @@
 /* request_test.c: arguments against rows, as a C program or a broker gives them. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "mw/request.h"
 #include "request_private.h"
@@ -293,4 +294,29 @@ TEST(queries_hold_finite_numbers)
     CHECK_INT(mw_request_raw(MW_OOCTOPUS, MW_GET, "/x", &params, NULL, &request, &error),
               MW_INVALID);
     CHECK_STR(error.message, "GET /x: a number is NaN or infinite");
+}
+
+TEST(a_form_has_a_bounded_number_of_parts)
+{
+    enum { MANY = 5000 };
+    mw_value id = {.type = MW_V_INTEGER, .as.integer = 12};
+    mw_value file = {.type = MW_V_STRING, .length = 14, .as.string = "/proc/self/exe"};
+    mw_value *items = calloc(MANY, sizeof *items);
+    for (size_t i = 0; i < MANY; i++)
+        items[i] = (mw_value){.type = MW_V_STRING, .length = 0, .as.string = ""};
+    mw_member inner = {"a", 1, {.type = MW_V_ARRAY, .length = MANY, .as.items = items}};
+    mw_member members[] = {
+        {"content", 7, {.type = MW_V_STRING, .length = 1, .as.string = "x"}},
+        {"attachments", 11, {.type = MW_V_ARRAY, .length = 1, .as.items = &file}},
+        {"content_attributes", 18, {.type = MW_V_OBJECT, .length = 1, .as.members = &inner}}};
+    mw_value params = {.type = MW_V_OBJECT, .length = 3, .as.members = members};
+    const mw_operation *row = mw_operation_find(MW_OOCTOPUS, "messages", "create");
+    mw_request *request = NULL;
+    mw_error error = {0};
+    CHECK_INT(mw_request_new(row, &id, 1, &params, NULL, &request, &error), MW_INVALID);
+    CHECK_STR(error.message, "messages:create: a form with files has at most 4096 parts");
+    members[2].value.length = 0;
+    CHECK_INT(mw_request_new(row, &id, 1, &params, NULL, &request, &error), MW_OK);
+    mw_request_free(request);
+    free(items);
 }

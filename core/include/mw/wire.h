@@ -26,7 +26,8 @@ extern "C" {
 #define MW_WIRE_CALLS 256u
 #define MW_WIRE_BYTES (16u * 1024u * 1024u)
 #define MW_WIRE_BACKLOG (4u * 1024u * 1024u)
-#define MW_WIRE_MAX_CALL (4u * 1024u * 1024u) /* bytes of one call's frame */
+/* Bytes of one call's frame. The broker checks and encodes it in one go, and others wait meanwhile. */
+#define MW_WIRE_MAX_CALL (1024u * 1024u)
 /* Bytes of an answer's body; a call that asks for more (max_body) gets as much. The worker's channel takes
  * frames of MW_WIRE_MAX_ANSWER bytes (mw_channel_options.max_frame). */
 #define MW_WIRE_MAX_BODY (64u * 1024u * 1024u)
@@ -68,6 +69,7 @@ typedef struct mw_wire_server_options {
      * name one. */
     int (*open_file)(const char *path, int *fd, mw_error *error, void *ud);
     void *ud;
+    uint64_t max_body; /* bytes that a call may raise its max_body to [MW_WIRE_MAX_BODY] */
 } mw_wire_server_options;
 
 int mw_wire_server_new(const mw_wire_server_options *options, mw_wire_server **server);
