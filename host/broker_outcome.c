@@ -213,8 +213,6 @@ void mw__run_died(mw__run *run, int status, uint64_t cpu_ms)
     char seen[512];
     char words[200];
     int left = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    if (run->concluded)
-        return;
     if (run->overrun_at || left == MW__EXIT_STUCK_OUTPUT) {
         died_of(run, "output", run->options.budgets.output);
     } else if (left == MW__EXIT_STUCK_MEMORY) {

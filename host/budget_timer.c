@@ -173,13 +173,13 @@ void mw__timer_prepare(const mw__budgets *budgets, mw_lua *lua, mw__heap *heap, 
     watched.page = page;
     watched.cpu_us = budgets->cpu_ms * 1000;
     watched.wall_us = budgets->wall_ms * 1000;
-    snprintf(watched.text[MW__STOP_CPU], sizeof watched.text[0], "the CPU time of %s is used up",
+    snprintf(watched.text[MW__STOP_CPU], sizeof watched.text[0], "the CPU time of %s is used up; --cpu raises it",
              mw__show_seconds(budgets->cpu_ms, most, sizeof most));
-    snprintf(watched.text[MW__STOP_WALL], sizeof watched.text[0], "the wall time of %s is used up",
+    snprintf(watched.text[MW__STOP_WALL], sizeof watched.text[0], "the wall time of %s is used up; --wall raises it",
              mw__show_seconds(budgets->wall_ms, most, sizeof most));
-    snprintf(watched.text[MW__STOP_MEMORY], sizeof watched.text[0], "the memory of %s is used up",
+    snprintf(watched.text[MW__STOP_MEMORY], sizeof watched.text[0], "the memory of %s is used up; --memory raises it",
              mw__show_size(budgets->memory, most, sizeof most));
-    snprintf(watched.text[MW__STOP_OUTPUT], sizeof watched.text[0], "the output of %s is used up",
+    snprintf(watched.text[MW__STOP_OUTPUT], sizeof watched.text[0], "the output of %s is used up; --output raises it",
              mw__show_size(budgets->output, most, sizeof most));
     handle(SIGPROF, on_tick);
     handle(SIGALRM, on_alarm);

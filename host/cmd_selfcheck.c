@@ -86,6 +86,6 @@ int mw__cmd_selfcheck(const mw__args *args)
     puts("Attempts, each in a worker of its own:");
     for (unsigned i = 0; i < count; i++)
         printf("  %-24s %s\n", mw__probe_title(i), results[i].outcome);
-    printf("A worker was inside of the sandbox %.1f ms after its start.\n", fastest);
+    printf("A worker was inside the sandbox %.1f ms after its start.\n", fastest);
     return judge(active, survivors);
 }

@@ -145,7 +145,7 @@ int mw__args_parse(const mw__command *command, int argc, char **argv, mw__args *
         }
     }
     if (command->required && !args->operand)
-        return mw__complain(command->name, MW_EXIT_USAGE, "no %s given; see moonwire %s --help",
-                            command->script ? "script" : "argument", command->name);
+        return mw__complain(command->name, MW_EXIT_USAGE, "no %.*s given; see moonwire %s --help",
+                            (int)strcspn(command->operand, " "), command->operand, command->name);
     return -1;
 }

@@ -54,6 +54,20 @@ static int check_file(const char *command, const char *path)
     return MW_EXIT_OK;
 }
 
+/* What only a worker can be held to. */
+static int check_flags(const mw__args *args)
+{
+    static const char *const worker[] = {"--cpu",        "--memory",      "--wall",
+                                         "--output",     "--max-tasks",   "--max-source",
+                                         "--allow-read", "--allow-write", "--allow-env"};
+    for (size_t i = 0; off(args) && i < sizeof worker / sizeof worker[0]; i++)
+        if (mw__args_get(args, worker[i]))
+            return mw__complain(args->command->name, MW_EXIT_USAGE,
+                                "%s holds in the sandbox alone; leave it out, or --sandbox=off",
+                                worker[i]);
+    return MW_EXIT_OK;
+}
+
 int mw__run_check(const mw__args *args)
 {
     const char *mode = mw__args_get(args, "--sandbox");
@@ -65,6 +79,9 @@ int mw__run_check(const mw__args *args)
     if (mode && strcmp(mode, "on") != 0 && strcmp(mode, "best-effort") != 0 && !off(args))
         return mw__complain(args->command->name, MW_EXIT_USAGE,
                             "--sandbox must be on, best-effort or off, not '%s'", mode);
+    code = check_flags(args);
+    if (code != MW_EXIT_OK)
+        return code;
     return strcmp(path, "-") == 0 ? MW_EXIT_OK : check_file(args->command->name, path);
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -272,23 +273,28 @@ static void end_by_budget(mw__inside *inside, mw__stop which, bool failed, endin
     end->text = end->line;
 }
 
+/* One request was larger than the whole budget, and nobody caught that: the budget did not suffice. */
+static void end_by_size(mw__inside *inside, ending *end)
+{
+    char most[32];
+    snprintf(end->line, sizeof end->line, "%s%snot enough memory (the script may use %s)",
+             inside->refused, *inside->refused ? ": " : "",
+             mw__show_size(inside->budgets.memory, most, sizeof most));
+    end->text = end->line;
+    end->kind = mw_err_kind(MW_BUDGET);
+    end->budget = mw__stop_name(MW__STOP_MEMORY);
+}
+
 /* The error whose value is below its text. */
 static void end_by_error(mw__inside *inside, ending *end)
 {
     lua_State *L = inside->vm.L;
     const char *kind = mw__failure_field(L, -2, "kind");
     const char *budget = mw__failure_field(L, -2, "budget");
-    char most[32];
     end->text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "(error without a text)";
     end->kind = kind && strlen(kind) < 24 ? kind : "script";
     if (strcmp(end->kind, mw_err_kind(MW_BUDGET)) == 0 && budget && may_name(budget))
         end->budget = budget;
-    if (strcmp(end->text, "not enough memory") != 0)
-        return;
-    snprintf(end->line, sizeof end->line, "%s%snot enough memory (the script may use %s)",
-             inside->refused, *inside->refused ? ": " : "",
-             mw__show_size(inside->budgets.memory, most, sizeof most));
-    end->text = end->line;
 }
 
 /* Says how it ended. Nothing is freed: no finalizer of a hostile heap is to run any more, and all of it goes with the
@@ -334,6 +340,8 @@ static void run(mw__inside *inside)
     mw__stop which = mw__timer_stopped();
     if (which != MW__STOP_NONE)
         end_by_budget(inside, which, status != LUA_OK, &end);
+    else if (status == LUA_ERRMEM)
+        end_by_size(inside, &end);
     else if (status != LUA_OK)
         end_by_error(inside, &end);
     leave(inside, &end);
@@ -358,6 +366,7 @@ int mw__worker_main(int argc, char **argv)
     take_descriptors(&inside);
     settle_signals();
     settle_time(argv[9]);
+    prctl(PR_SET_NAME, "moonwire-worker", 0, 0, 0);
     if (build(&inside, argv[8], &error) != MW_OK)
         give_up(error.message);
     mw__timer_prepare(&inside.budgets, inside.vm.lua, &inside.vm.heap, inside.page);

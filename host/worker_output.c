@@ -79,6 +79,8 @@ void mw__output_print(const char *text, size_t length, void *ud)
     mw__inside *inside = ud;
     while (length > 0 && !mw__timer_ends()) {
         size_t piece = within_budget(inside, length < MW__MAX_PRINT ? length : MW__MAX_PRINT);
+        while (mw__timer_stopped() == MW__STOP_OUTPUT && piece > 0 && text[piece - 1] != '\n')
+            piece--; /* no half a line at the end */
         if (piece == 0 || !wait_for_room(inside, piece))
             break;
         send(inside, MW__F_PRINT, 1, text, piece);

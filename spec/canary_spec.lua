@@ -128,7 +128,7 @@ describe("tokens", function()
 
     for _, mode in ipairs { "on", "off" } do
         it("are in nothing that a failing script shows or leaves, sandbox " .. mode, function()
-            local flags = { "--sandbox=" .. mode, "--allow=*:*", "--allow=*:request", "--wall=20",
+            local flags = { "--sandbox=" .. mode, "--allow=*:*", "--allow=*:request",
                 "--audit", folder .. "/audit", "--audit-bodies" }
             for _, behaviour in ipairs(answers) do
                 local output, errors = host.script(TELL, { env = environment(behaviour), flags = flags })

@@ -56,7 +56,7 @@ describe("the command line", function()
             { { "ops", "--jsn" }, "did you mean '--json'?" },
             { { "run", "--lua-dir" }, "option --lua-dir needs a value" },
             { { "run", "--twin=yes", "x.lua" }, "option --twin takes no value" },
-            { { "run" }, "run: no script given" },
+            { { "run" }, "run: no SCRIPT given" },
             { { "version", "now" }, "'now' is one argument too many" },
             { { "ops", "a", "b" }, "'b' is one argument too many" },
             { { "run", "no/such.lua" }, "can't open 'no/such.lua': No such file" },

@@ -216,7 +216,8 @@ describe("a script in its worker", function()
 
     it("refuses options that make no sense", function()
         for _, flags in ipairs { { "--sandbox=maybe" }, { "--cpu=fast" }, { "--memory", "64X" }, { "--output=-1" },
-            { "--max-calls=1.5" }, { "--wall=1d" }, { "--max-tasks" , "many" } } do
+            { "--max-calls=1.5" }, { "--wall=1d" }, { "--max-tasks" , "many" },
+            { "--sandbox=off", "--cpu=1" }, { "--allow-read=.", "--sandbox=off" } } do
             local output, errors, code = script("print 1", { flags = flags })
             assert.equal("", output)
             assert.equal(2, code, errors)
@@ -345,7 +346,7 @@ describe("a budget", function()
 
     it("of CPU time ends a script with its line and a traceback", function()
         fails("local n = 0\nwhile true do n = n + 1 end", { "--cpu=0.3" }, 21,
-            "^stdin:2: budget: the CPU time of 0%.3 s is used up\n", "stack traceback:")
+            "^stdin:2: budget: the CPU time of 0%.3 s is used up; %-%-cpu raises it\n", "stack traceback:")
     end)
 
     it("of CPU time kills what can't be ended, and says where it was", function()
@@ -396,10 +397,15 @@ describe("a budget", function()
         fails("local t = {}\nfor i = 1, 1 << 40 do t[i] = { i } end", { "--memory=16M" }, 20, "memory")
     end)
 
+    it("of memory ends a script that asks for more at once, unless it catches that", function()
+        fails("local s = ('x'):rep(100 << 20)", { "--memory=16M" }, 20, "^stdin:1: not enough memory %(the script may use 16 MiB%)")
+        assert.equal("false\n", (script("print((pcall(string.rep, 'x', 100 << 20)))", { flags = { "--memory=16M" } })))
+    end)
+
     it("of output cuts it there", function()
         local output = fails("while true do print '0123456789' end", { "--output=10k" }, 25,
             "output of 10 KiB is used up")
-        assert.equal(10240, #output)
+        assert.equal(10240 // 11 * 11, #output)
     end)
 
     it("of output counts what is logged", function()
@@ -441,7 +447,7 @@ describe("standard output", function()
         local output, _, code = process.run { "bash", "-c", ("%s run '--allow=*:*' --output=1M %s 2>%s | "
             .. "(sleep 1; wc -c); exit ${PIPESTATUS[0]}"):format(process.quote(host.binary), path, errors) }
         assert.equal(25, code, process.read(errors))
-        assert.equal("1048576\n", output)
+        assert.equal(("%d\n"):format(1048576 // 1001 * 1001), output)
     end)
 
     it("that is closed ends the run quietly", function()

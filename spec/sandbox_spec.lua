@@ -155,6 +155,23 @@ describe("moonwire run", function()
         assert.are.equal("ran\n", output)
         assert.are.equal(0, code, errors)
     end)
+
+    if not sanitized then
+        it("takes 15 ms at most, with its worker, from its start to its end", function()
+            local folder = process.folder()
+            local script = process.write(folder .. "/script.lua", "")
+            local output, errors, code = process.run { host.build .. "/bin/test/bench_spawn", "20", host.binary, "run",
+                "--allow=*:*", script }
+            process.remove(folder)
+            assert.are.equal(0, code, errors)
+            local best, runs = math.huge, 0
+            for line in output:gmatch "[^\n]+" do
+                best, runs = math.min(best, tonumber(line)), runs + 1
+            end
+            assert.are.equal(20, runs)
+            assert.is_true(best <= 15000, ("the fastest of 20 took %.1f ms"):format(best / 1000))
+        end)
+    end
 end)
 
 describe("a worker", function()

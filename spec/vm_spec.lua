@@ -478,10 +478,10 @@ describe("a sandboxed script", function()
     describe("has memory", function()
         it("that ends with a line of the script", function()
             local first, code = failure_of "local t = {}\nfor i = 1, 1 << 40 do\n  t[i] = { i }\nend"
-            assert.are.equal("stdin:3: budget: the memory of 64 MiB is used up", first)
+            assert.are.equal("stdin:3: budget: the memory of 64 MiB is used up; --memory raises it", first)
             assert.are.equal(20, code)
             first, code = failure_of("local s = 'x'\nwhile true do\n  s = s .. s\nend", { flags = { "--memory", "8M" } })
-            assert.are.equal("stdin:3: budget: the memory of 8 MiB is used up", first)
+            assert.are.equal("stdin:3: budget: the memory of 8 MiB is used up; --memory raises it", first)
             assert.are.equal(20, code)
         end)
 
