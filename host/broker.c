@@ -263,11 +263,6 @@ uint64_t mw__run_cpu_ms(const mw__run *run)
     return run->alive ? mw__worker_cpu_ms(&run->worker) : run->cpu_ms;
 }
 
-pid_t mw__run_pid(const mw__run *run)
-{
-    return run->alive ? run->worker.pid : 0;
-}
-
 void mw__run_free(mw__run *run)
 {
     if (!run)

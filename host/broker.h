@@ -62,7 +62,6 @@ void mw__run_interrupt(mw__run *run);
 const mw__result *mw__run_result(const mw__run *run);
 /* CPU time used so far, in milliseconds. */
 uint64_t mw__run_cpu_ms(const mw__run *run);
-pid_t mw__run_pid(const mw__run *run);
 void mw__run_free(mw__run *run);
 
 #endif

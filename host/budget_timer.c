@@ -80,17 +80,11 @@ void mw__timer_stop(mw__stop which)
 void mw__timer_publish(const char *where)
 {
     mw__page *page = watched.page;
-    atomic_store_explicit(&page->memory, watched.heap->used, memory_order_relaxed);
-    atomic_store_explicit(&page->most_memory, watched.heap->most, memory_order_relaxed);
-    if (!where)
-        return;
     size_t length = strlen(where);
     if (length >= sizeof page->where)
         length = sizeof page->where - 1;
-    atomic_fetch_add(&page->turn, 1);
     memcpy(page->where, where, length);
     page->where[length] = '\0';
-    atomic_fetch_add(&page->turn, 1);
 }
 
 static void arm(int timer, uint64_t us)
@@ -123,7 +117,6 @@ static void on_tick(int number)
     (void)number;
     int saved = errno;
     uint64_t used = cpu_us();
-    mw__timer_publish(NULL);
     if (counted_here((mw__stop)stopped)) {
         if (used >= watched.until_us)
             _exit(stopped == MW__STOP_MEMORY ? MW__EXIT_STUCK_MEMORY : MW__EXIT_STUCK_OUTPUT);
@@ -173,13 +166,17 @@ void mw__timer_prepare(const mw__budgets *budgets, mw_lua *lua, mw__heap *heap, 
     watched.page = page;
     watched.cpu_us = budgets->cpu_ms * 1000;
     watched.wall_us = budgets->wall_ms * 1000;
-    snprintf(watched.text[MW__STOP_CPU], sizeof watched.text[0], "the CPU time of %s is used up; --cpu raises it",
+    snprintf(watched.text[MW__STOP_CPU], sizeof watched.text[0],
+             "the CPU time of %s is used up; --cpu raises it",
              mw__show_seconds(budgets->cpu_ms, most, sizeof most));
-    snprintf(watched.text[MW__STOP_WALL], sizeof watched.text[0], "the wall time of %s is used up; --wall raises it",
+    snprintf(watched.text[MW__STOP_WALL], sizeof watched.text[0],
+             "the wall time of %s is used up; --wall raises it",
              mw__show_seconds(budgets->wall_ms, most, sizeof most));
-    snprintf(watched.text[MW__STOP_MEMORY], sizeof watched.text[0], "the memory of %s is used up; --memory raises it",
+    snprintf(watched.text[MW__STOP_MEMORY], sizeof watched.text[0],
+             "the memory of %s is used up; --memory raises it",
              mw__show_size(budgets->memory, most, sizeof most));
-    snprintf(watched.text[MW__STOP_OUTPUT], sizeof watched.text[0], "the output of %s is used up; --output raises it",
+    snprintf(watched.text[MW__STOP_OUTPUT], sizeof watched.text[0],
+             "the output of %s is used up; --output raises it",
              mw__show_size(budgets->output, most, sizeof most));
     handle(SIGPROF, on_tick);
     handle(SIGALRM, on_alarm);

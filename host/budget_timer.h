@@ -21,7 +21,7 @@ typedef enum mw__stop {
 } mw__stop;
 
 /* Takes SIGPROF, SIGALRM and SIGUSR1; inside of the sandbox that can't be done any more. Everything is borrowed, for
- * good. Counters and places go into the page. */
+ * good. Places go into the page. */
 void mw__timer_prepare(const mw__budgets *budgets, mw_lua *lua, mw__heap *heap, mw__page *page);
 /* Lets the times run: CPU time since the process began, wall time from now on. */
 void mw__timer_start(void);
@@ -38,8 +38,7 @@ bool mw__timer_ends(void);
 const char *mw__stop_name(mw__stop which); /* "cpu" */
 const char *mw__stop_text(mw__stop which); /* "the CPU time of 30 s is used up" */
 
-/* Puts a place ("file:line") and the memory in use where the broker sees them. Async-signal-safe, but for `where`:
- * from outside of signal handlers; NULL leaves it. */
+/* Puts a place ("file:line") where the broker sees it. */
 void mw__timer_publish(const char *where);
 
 #endif

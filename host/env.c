@@ -63,15 +63,6 @@ const char *mw__env_name(unsigned index)
     return variables[index].name;
 }
 
-const char *mw__env_get(const char *name, void *ud)
-{
-    const mw__env *env = ud;
-    for (unsigned i = 0; i < MW__ENV_COUNT; i++)
-        if (strcmp(variables[i].name, name) == 0)
-            return env->values[i];
-    return NULL;
-}
-
 void mw__env_clear(mw__env *env)
 {
     for (unsigned i = 0; i < MW__ENV_COUNT; i++)

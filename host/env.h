@@ -36,9 +36,6 @@ int mw__env_set(mw__env *env, unsigned index, const char *value);
 /* The name of variable `index`. */
 const char *mw__env_name(unsigned index);
 
-/* A mw_lua_env_fn; `ud` is the mw__env. */
-const char *mw__env_get(const char *name, void *ud);
-
 /* Wipes and frees the values. */
 void mw__env_clear(mw__env *env);
 

@@ -171,14 +171,6 @@ int mw__literal_read(const char *text, size_t length, const char *name, const ch
     return rc;
 }
 
-const mw_value *mw__literal_get(const mw_value *object, const char *name)
-{
-    for (size_t i = 0; object->type == MW_V_OBJECT && i < object->length; i++)
-        if (strcmp(object->as.members[i].name, name) == 0)
-            return &object->as.members[i].value;
-    return NULL;
-}
-
 /* At most MW__LITERAL_MAX bytes, of a file that may be anything. MW_OK, or an errno. */
 static int read_all(int fd, char **text, size_t *length)
 {

@@ -21,7 +21,4 @@ int mw__literal_read(const char *text, size_t length, const char *name, const ch
  * tells that there is no such file. */
 int mw__literal_load(const char *path, char **text, size_t *length, bool *missing, mw_error *error);
 
-/* The member of an object, or NULL. */
-const mw_value *mw__literal_get(const mw_value *object, const char *name);
-
 #endif

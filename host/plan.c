@@ -16,7 +16,6 @@ struct mw__plan {
     char *path;
     char *other; /* the name it is written under; NULL once it is kept */
     FILE *file;
-    uint64_t count;
     int failed; /* the errno of the first write that failed, ENOMEM, or 0 */
 };
 
@@ -131,12 +130,6 @@ void mw__plan_add(mw__plan *plan, const char *profile, const mw_policy_event *ev
     put_text(plan, ",\"gives\":");
     put_text(plan, event->placeholders ? event->placeholders : "{}");
     put_text(plan, "}\n");
-    plan->count++;
-}
-
-uint64_t mw__plan_count(const mw__plan *plan)
-{
-    return plan->count;
 }
 
 int mw__plan_keep(mw__plan *plan, mw_error *error)

@@ -25,9 +25,6 @@ int mw__plan_new(const char *path, mw__plan **plan, mw_error *error);
  * `profile` is the name that the client was connected by. What goes wrong here is said by mw__plan_keep. */
 void mw__plan_add(mw__plan *plan, const char *profile, const mw_policy_event *event);
 
-/* Lines so far. */
-uint64_t mw__plan_count(const mw__plan *plan);
-
 /* Finishes the file and gives it its name. Once. MW_INVALID with `error` when any of it could not be written: then
  * nothing takes the name. */
 int mw__plan_keep(mw__plan *plan, mw_error *error);

@@ -107,11 +107,6 @@ unsigned mw__probe_count(void)
     return sizeof probes / sizeof probes[0];
 }
 
-const char *mw__probe_name(unsigned index)
-{
-    return probes[index].name;
-}
-
 const char *mw__probe_title(unsigned index)
 {
     return probes[index].title;

@@ -319,13 +319,6 @@ int mw__vm_open(mw__vm *vm, const mw__vm_options *options, mw_error *error)
                         text ? text : "out of memory");
 }
 
-void mw__vm_close(mw__vm *vm)
-{
-    if (vm->L)
-        lua_close(vm->L);
-    vm->L = NULL;
-}
-
 int mw__vm_load(lua_State *L, const char *text, size_t length, const char *chunk)
 {
     static const char mark[] = "\xEF\xBB\xBF";

@@ -47,9 +47,8 @@ typedef struct mw__vm {
 } mw__vm;
 
 /* Makes the state, with everything loaded that needs a file. The heap has no limit yet. `vm` must stay where it is.
- * MW_MEMORY or MW_INVALID with `error`. */
+ * MW_MEMORY or MW_INVALID with `error`. It is never closed: it goes with the process. */
 int mw__vm_open(mw__vm *vm, const mw__vm_options *options, mw_error *error);
-void mw__vm_close(mw__vm *vm); /* also when it was not opened whole */
 
 /* Pushes a chunk. `chunk` as Lua has it ("@script.lua"). A first line that begins with '#' is skipped, as is a byte
  * order mark. LUA_OK, or a status with the message pushed. [-0, +1, -] */

@@ -310,7 +310,6 @@ static void leave(mw__inside *inside, const ending *end)
     };
     mw_value value = {.type = MW_V_OBJECT, .length = 4, .as.members = members};
     mw__timer_rest();
-    mw__timer_publish(NULL);
     if (mw_channel_send_value(inside->channel, MW__F_END, 0, &value) != MW_OK ||
         mw_channel_flush(inside->channel, -1) != MW_OK)
         _exit(1);

@@ -12,7 +12,6 @@
 #ifndef MOONWIRE_WORKER_H
 #define MOONWIRE_WORKER_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -37,12 +36,9 @@ typedef struct mw__budgets {
     uint64_t calls, writes, bytes; /* the policy's; UINT64_MAX: no limit */
 } mw__budgets;
 
-/* The page that both processes see. The worker writes, hostile; the broker reads it when the worker is dead. */
+/* The page that both processes see. The worker writes, hostile, at any time. */
 typedef struct mw__page {
-    _Atomic uint32_t turn;        /* odd while `where` is being written */
-    char where[244];              /* last known "file:line", NUL-ended */
-    _Atomic uint64_t memory;      /* bytes in use */
-    _Atomic uint64_t most_memory; /* the largest so far */
+    char where[256]; /* last known "file:line", NUL-ended */
 } mw__page;
 
 typedef struct mw__worker {
@@ -54,7 +50,7 @@ typedef struct mw__worker {
     int status;  /* of waitpid, once it is reaped */
 } mw__worker;
 
-/* Starts a worker; `probe` NULL or "" for a script, else what selfcheck tries (mw__probe_name). MW_MEMORY or
+/* Starts a worker; `probe` NULL or "" for a script, else what selfcheck tries ("open", "ptrace", ...). MW_MEMORY or
  * MW_NETWORK (the system gives no process or descriptor) with `error`. */
 int mw__worker_start(const mw__budgets *budgets, const char *lua_dir, const char *probe,
                      mw__worker *worker, mw_error *error);
@@ -63,8 +59,6 @@ int mw__worker_start(const mw__budgets *budgets, const char *lua_dir, const char
 uint64_t mw__worker_cpu_ms(const mw__worker *worker);
 /* SIGKILL; nothing when it is reaped. */
 void mw__worker_kill(mw__worker *worker);
-/* Whether it has ended: then it is reaped. Never waits. */
-bool mw__worker_ended(mw__worker *worker);
 /* Waits for its end and gives the status of waitpid, which may be asked for again. */
 int mw__worker_reap(mw__worker *worker);
 /* Kills and reaps it where that has not been done. Closes and unmaps what the broker has of it. */
@@ -75,8 +69,6 @@ int mw__worker_main(int argc, char **argv);
 
 /* What selfcheck tries in a worker of its own: each must die. */
 unsigned mw__probe_count(void);
-const char *mw__probe_name(
-    unsigned index); /* "open", "connect", "exec", "fork", "ptrace", "exec-memory", ... */
 const char *mw__probe_title(unsigned index); /* "open a file" */
 /* A worker whose PROBE is not "": enters the sandbox, says on descriptor 2 what came of it, and tries. Does not
  * return. */

@@ -196,31 +196,16 @@ void mw__worker_kill(mw__worker *worker)
         kill(worker->pid, SIGKILL);
 }
 
-/* True when it is reaped. */
-static bool collect(mw__worker *worker, int options)
+int mw__worker_reap(mw__worker *worker)
 {
-    pid_t found;
     while (!worker->reaped) {
-        found = waitpid(worker->pid, &worker->status, options);
-        if (found == 0)
-            return false;
+        pid_t found = waitpid(worker->pid, &worker->status, 0);
         if (found < 0 && errno == EINTR)
             continue;
         if (found < 0) /* the program ignores SIGCHLD: its end is known, how it ended is not */
             worker->status = 0;
         worker->reaped = true;
     }
-    return true;
-}
-
-bool mw__worker_ended(mw__worker *worker)
-{
-    return collect(worker, WNOHANG);
-}
-
-int mw__worker_reap(mw__worker *worker)
-{
-    collect(worker, 0);
     return worker->status;
 }
 

@@ -11,7 +11,6 @@ local raw = require "spec.support.raw"
 local sanitized = host.build:find "sanitize" ~= nil
 local CPU = 0.5 -- seconds, of a script
 local BROKER = (sanitized and 400 or 60) * 1024 -- KiB of memory
-local SLOW = sanitized and 4 or 1 -- what sanitizers cost
 local SPIN = "local function spin() while true do end end\n"
 -- Fills the heap to the brim without ending the run.
 local FILL = "local heap = {} pcall(function() for i = 1, 1 << 40 do heap[i] = { i } end end)\n"
@@ -113,7 +112,8 @@ local rows = {
         "error", "memory", "cpu" },
     { "C06 recursion through gsub", 'local function f() return ("a"):gsub("a", f) end f()', "error", "memory" },
     { "C06 recursion through coroutines", "local function f() return coroutine.wrap(f)() end f()", "error", "memory" },
-    { "C08 a pack of 2 GB", 'string.pack("c2000000000", "")', "error" },
+    { "C08 a pack of 2 GB", 'print(pcall(string.pack, "c2000000000", "")) error "goes on"', "error", shows = "^false" },
+    { "C08 a pack of 2 GB that nobody catches", 'string.pack("c2000000000", "")', "memory", shows = "not enough" },
     { "C08 an unpack of nonsense", 'string.unpack("s8", ("\\255"):rep(8))', "error" },
     { "D01 bytecode", [[
         print(string.dump)
@@ -280,9 +280,11 @@ describe("the corpus", function()
         end
         assert(code, ("ended with %d (%s): %s"):format(run.exit, run.kind, run.message))
         assert(run.cpu <= cpu + 0.3, ("used %.2f s of CPU, %.2f beyond its budget"):format(run.cpu, run.cpu - cpu))
+        -- The clock runs on while others have the processor.
+        assert(run.seconds <= cpu + 1, ("took %.2f s"):format(run.seconds))
         assert.are.equal(0, neighbour.exit, neighbour.message)
         assert(worst, "the neighbour has not said how long it waited")
-        assert(worst <= 50000 * SLOW, ("the neighbour waited %.1f ms"):format(worst / 1000))
+        assert(worst <= 50000, ("the neighbour waited %.1f ms"):format(worst / 1000))
         assert(memory < BROKER, ("the broker took %d KiB"):format(memory))
     end
 
@@ -309,7 +311,7 @@ describe("the corpus", function()
             server:url "ok", command)))
         local all = process.read(folder .. "/piped")
         local worst = tonumber(all:match "worst (%d+) us in %d+ calls")
-        assert(worst and worst <= 50000 * SLOW, all:sub(-600))
+        assert(worst and worst <= 50000, all:sub(-600))
         assert.is_truthy(all:find "\n== 1 exit=25 kind=budget budget=output")
         local _, lines = all:gsub(("x"):rep(99) .. "\n", "")
         assert.is_true(lines > 10000 and lines <= (1 << 20) // 100, lines .. " lines")
@@ -379,7 +381,7 @@ describe("the corpus", function()
         local took = mw.time() - tonumber(output)
         assert.are.equal(1, code, errors)
         assert.is_truthy(errors:find "that's it")
-        assert(took <= 0.2 * SLOW, ("it took %.0f ms"):format(took * 1000))
+        assert(took <= 0.2, ("it took %.0f ms"):format(took * 1000))
     end)
 
     for _, signal in ipairs { "TERM", "KILL" } do

@@ -398,7 +398,8 @@ describe("a budget", function()
     end)
 
     it("of memory ends a script that asks for more at once, unless it catches that", function()
-        fails("local s = ('x'):rep(100 << 20)", { "--memory=16M" }, 20, "^stdin:1: not enough memory %(the script may use 16 MiB%)")
+        fails("local s = ('x'):rep(100 << 20)", { "--memory=16M" }, 20,
+            "^stdin:1: not enough memory %(the script may use 16 MiB%)")
         assert.equal("false\n", (script("print((pcall(string.rep, 'x', 100 << 20)))", { flags = { "--memory=16M" } })))
     end)
 

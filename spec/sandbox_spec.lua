@@ -186,7 +186,7 @@ describe("a worker", function()
         table.move(flags or {}, 1, #(flags or {}), #argv + 1, argv)
         argv[#argv + 1] = script
         program = process.start(argv, { ready = "^ready$", errors = folder .. "/errors",
-            env = { SPEC_WORD = "canary-in-the-environment" } })
+            env = { SPEC_WORD = "canary-in-the-environment", TZ = "UTC" } })
         pid = assert(child_of(program.pid), "there is no worker")
     end
 
@@ -259,7 +259,7 @@ describe("a worker", function()
 
     -- Only root sees what an undumpable process has open.
     if am_root then
-        it("has an empty environment and no other word than its budgets", function()
+        it("has an empty environment and no other words than its budgets and the time zone", function()
             start(waiting)
             assert.is_truthy(process.read(("/proc/%d/environ"):format(program.pid)):find("canary", 1, true))
             assert.are.equal("", process.read(("/proc/%d/environ"):format(pid)))

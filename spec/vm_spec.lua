@@ -468,7 +468,7 @@ describe("a sandboxed script", function()
             for _, rest in ipairs { "require('moonwire').sleep(1000)", "while true do end",
                 "string.find(('a'):rep(5000), ('.-'):rep(20) .. 'b')" } do
                 process.write(folder .. "/ready.lua", "print 'ready' " .. rest)
-                local program = host.start({ "run", folder .. "/ready.lua" }, "^ready$")
+                local program = host.start({ "run", folder .. "/ready.lua" }, "^ready$", nil, "/dev/null")
                 program:signal "INT"
                 assert.are.equal(130, program:wait())
             end
@@ -524,7 +524,7 @@ describe("a sandboxed script", function()
                 end
                 print "full"
                 require("moonwire").sleep(60)]])
-            local program = host.start({ "run", "--memory", "100M", folder .. "/strings.lua" }, "^full$")
+            local program = host.start({ "run", "--memory", "100M", folder .. "/strings.lua" }, "^full$", nil, "/dev/null")
             local children = process.read(("/proc/%d/task/%d/children"):format(program.pid, program.pid))
             local status = process.read(("/proc/%s/status"):format(assert(children:match "%d+")))
             program:signal "INT"

@@ -76,8 +76,10 @@ end
 
 --- Starts `moonwire` and waits for a line that matches `ready`.
 ---@return spec.process
-function host.start(arguments, ready, env)
-    return process.start({ host.binary, table.unpack(arguments) }, { ready = ready, env = environment(env) })
+---@param errors? string a file for its standard error
+function host.start(arguments, ready, env, errors)
+    return process.start({ host.binary, table.unpack(arguments) },
+        { ready = ready, env = environment(env), errors = errors })
 end
 
 --- Starts a twin of its own process.

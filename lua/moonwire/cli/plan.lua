@@ -5,6 +5,7 @@
 local mw = require "moonwire"
 local core = require "moonwire.core"
 local check_shown = require "moonwire.cli.shown"
+local escape = require "moonwire.cli.escape"
 
 local plan = {}
 
@@ -66,12 +67,6 @@ local function in_text(text, replace)
         end
     end
     return #parts == 0 and text or table.concat(parts) .. text:sub(at)
-end
-
-local function escape(text)
-    return (text:gsub("[^%w%-._~]", function(character)
-        return ("%%%02X"):format(character:byte())
-    end))
 end
 
 --- The same in a path that is percent-encoded: an escape before digits is not a part of them.

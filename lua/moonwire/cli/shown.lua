@@ -2,6 +2,7 @@
 --- reads the one before saying yes to the other. Owns the comparison; knows nothing of placeholders or of sending.
 
 local mw = require "moonwire"
+local escape = require "moonwire.cli.escape"
 
 local function bad(text, ...)
     error(mw.error { kind = "invalid", message = text:format(...) }, 0)
@@ -28,12 +29,6 @@ local function text_of(value)
         end
     end
     return text
-end
-
-local function escape(text)
-    return (text:gsub("[^%w%-._~]", function(character)
-        return ("%%%02X"):format(character:byte())
-    end))
 end
 
 --- Whether two values of JSON are one; an id may be a number here and a text there.
