@@ -96,6 +96,7 @@ static void on_over(void *ud)
 static void on_refuse(bool used_up, void *ud)
 {
     mw__inside *inside = ud;
+    inside->was_refused = true;
     find_line(inside, inside->refused, sizeof inside->refused);
     if (!used_up)
         return;
@@ -339,7 +340,7 @@ static void run(mw__inside *inside)
     mw__stop which = mw__timer_stopped();
     if (which != MW__STOP_NONE)
         end_by_budget(inside, which, status != LUA_OK, &end);
-    else if (status == LUA_ERRMEM)
+    else if (status == LUA_ERRMEM && inside->was_refused) /* error "not enough memory" has that status too */
         end_by_size(inside, &end);
     else if (status != LUA_OK)
         end_by_error(inside, &end);

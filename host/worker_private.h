@@ -28,7 +28,8 @@ typedef struct mw__inside {
     int64_t while_began; /* microseconds; of the output that */
     unsigned prompt;     /* left at once: so many times since then */
     bool collect;        /* the heap is over its limit: at the next chance */
-    char refused[256];   /* where memory was refused last, "file:line", or "" */
+    bool was_refused;    /* memory, at least once */
+    char refused[256];   /* where it was refused last, "file:line", or "" */
 } mw__inside;
 
 /* ---- worker_asks.c ---- */

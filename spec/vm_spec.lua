@@ -547,6 +547,8 @@ describe("a sandboxed script", function()
             local mw = require "moonwire"
             error(mw.error { kind = "budget", message = "the memory of 64 MiB is used up", budget = "memory" })]]
         assert.are_not.equal(20, forged)
+        local _, _, text = host.script "error('not enough memory', 0)"
+        assert.are.equal(1, text)
     end)
 
     it("runs alone", function()
