@@ -340,7 +340,7 @@ static void run(mw__inside *inside)
     mw__stop which = mw__timer_stopped();
     if (which != MW__STOP_NONE)
         end_by_budget(inside, which, status != LUA_OK, &end);
-    else if (status == LUA_ERRMEM && inside->was_refused) /* error "not enough memory" has that status too */
+    else if (status == LUA_ERRMEM && inside->was_refused) /* else it is a script's own words */
         end_by_size(inside, &end);
     else if (status != LUA_OK)
         end_by_error(inside, &end);

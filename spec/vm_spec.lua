@@ -82,8 +82,10 @@ local stock = {
         print(pcall(string.rep)) print(pcall(("x").rep, "x", {})) print(pcall(ipairs)) print(pcall(tostring))
         print(pcall(string.format, "%d", 1.5)) print(pcall(string.format, "%y", 1)) print(pcall(string.format, "%"))
         print(pcall(string.format, "%s")) print(pcall(string.format)) print(pcall(require))
-        print(pcall(collectgarbage, "nonsense") == false, pcall(print, setmetatable({}, { __tostring = function() end })))
-        print(assert(1, 2, 3), pcall(assert, false)) print(pcall(assert, nil, "why"), pcall(assert, false, { 1 }) == false)
+        print(pcall(collectgarbage, "nonsense") == false,
+            pcall(print, setmetatable({}, { __tostring = function() end })))
+        print(assert(1, 2, 3), pcall(assert, false))
+        print(pcall(assert, nil, "why"), pcall(assert, false, { 1 }) == false)
         print(pcall(function() return 1 + {} end)) print(pcall(function() return #5 end))
         print(pcall(function() return {} < {} end)) print(pcall(function() return 1 < "2" end))
         print(pcall(function() local a; a() end)) print(pcall(function() return undefined.field end))
@@ -111,15 +113,20 @@ local stock = {
     ["numbers and operators"] = [[
         print(7 // 2, -7 // 2, 7.0 // 2, 7 % 3, -7 % 3, 7 % -3, 2^10, 1 / 2, 3 | 4, 5 & 6, 5 ~ 1, ~0, 1 << 63, 1 >> 1)
         print(math.maxinteger + 1 == math.mininteger, 1e15, 1e16, 2^53, 0.1, -0.0, 1 / 0, -1 / 0, 3.0)
-        print(pcall(function() return 1 // 0 end)) print(pcall(function() return 1 % 0 end)) print(1 // 0.0, 0 / 0 ~= 0 / 0)
-        print("10" + 5, "0x10" * 2, "3" .. 4, 10 .. "", tonumber "  12  ", tonumber "1e1", tonumber("ff", 16), tonumber "x")
+        print(pcall(function() return 1 // 0 end)) print(pcall(function() return 1 % 0 end))
+        print(1 // 0.0, 0 / 0 ~= 0 / 0)
+        print("10" + 5, "0x10" * 2, "3" .. 4, 10 .. "", tonumber "  12  ", tonumber "1e1",
+            tonumber("ff", 16), tonumber "x")
         print(tostring(1e100), 1 == 1.0, math.type(1), math.type(1.0), math.type "1", 255 // 1 | 0)
-        print(math.floor(3.7), math.ceil(-3.7), math.tointeger(3.0), math.tointeger(3.5), math.ult(1, -1), math.fmod(7, 3))
+        print(math.floor(3.7), math.ceil(-3.7), math.tointeger(3.0), math.tointeger(3.5),
+            math.ult(1, -1), math.fmod(7, 3))
         print(math.max(1, 2.5), math.min(3, 1), math.abs(-3), math.modf(3.7)) print(math.pi, math.huge, math.sqrt(16))
-        print(string.format("%d %5.2f %x %X %o %e %g %a %i %c %q %-5s| %05d %+d %%", 3, 2.5, 255, 255, 8, 1.5, 1e20, 1.0, 7,
+        print(string.format("%d %5.2f %x %X %o %e %g %a %i %c %q %-5s| %05d %+d %%", 3, 2.5,
+            255, 255, 8, 1.5, 1e20, 1.0, 7,
             65, "a\n\0\"", "ab", 42, 5))
         print(string.format("%q %q %q", 1, 1.5, math.mininteger), string.format("%10.3s|", "abcdef"))
-        math.randomseed(42) local a = math.random(1000) math.randomseed(42) print(a == math.random(1000), math.random(1, 1))
+        math.randomseed(42) local a = math.random(1000) math.randomseed(42)
+        print(a == math.random(1000), math.random(1, 1))
         local i = 0
         ::again:: i = i + 1
         if i < 5 then goto again end
@@ -135,9 +142,11 @@ local stock = {
         print(string.pack("<i4", 100):byte(1, -1)) print(string.unpack("<i4", string.pack("<i4", -2)))
         print(string.packsize "i4i8", pcall(string.unpack, "i4", "x")) print(("x"):rep(3, ", "))
         print(("%bxy"):len(), ("THE (quick) fox"):find "%((%a+)%)", ("f(a(b)c)d"):match "%b()")
-        print(("hello"):gsub("l", "%0%0"), pcall(string.gsub, "x", "x", "%2"), ("abc"):find("b", -10), ("key = value"):match
+        print(("hello"):gsub("l", "%0%0"), pcall(string.gsub, "x", "x", "%2"), ("abc"):find("b", -10),
+            ("key = value"):match
             "^(%w+)%s*=%s*(%w+)$")
-        print(utf8.char(228, 8364, 128512), utf8.len "äöü", utf8.codepoint("ä", 1), #utf8.charpattern, utf8.offset("aä", 3))
+        print(utf8.char(228, 8364, 128512), utf8.len "äöü", utf8.codepoint("ä", 1),
+            #utf8.charpattern, utf8.offset("aä", 3))
         for p, c in utf8.codes "aä€" do print(p, c) end print(utf8.len "\xff")
         print(#"\u{10FFFF}", "\x41\65\z
                B", [==[
@@ -146,11 +155,16 @@ long ]] string]==])
         print(("%s|%5s|%.2s"):format(setmetatable({}, { __tostring = function() return "obj" end }), "a", "abc"))]===],
     ["tables"] = [[
         local t = { 5, 2, 8, 1, n = 4 }
-        table.sort(t) print(table.concat(t, " ")) table.sort(t, function(a, b) return a > b end) print(table.concat(t, ","))
-        table.insert(t, 9) table.insert(t, 1, 0) print(table.remove(t), table.remove(t, 1), #t, table.concat(t, "-", 2, 3))
-        print(table.unpack({ 1, 2, 3 }, 2)) print(table.pack(nil, nil).n, select("#"), select("#", nil), select(-1, 1, 2, 3))
-        print(select(2, "a", "b", "c")) print(pcall(select, 0)) print(table.concat(table.move({ 1, 2, 3 }, 1, 3, 2), " "))
-        print(pcall(table.concat, { {} })) print(pcall(table.sort, { 3, 1, "x" })) print(pcall(table.insert, { 1 }, 5, 2))
+        table.sort(t) print(table.concat(t, " ")) table.sort(t, function(a, b) return a > b end)
+        print(table.concat(t, ","))
+        table.insert(t, 9) table.insert(t, 1, 0)
+        print(table.remove(t), table.remove(t, 1), #t, table.concat(t, "-", 2, 3))
+        print(table.unpack({ 1, 2, 3 }, 2))
+        print(table.pack(nil, nil).n, select("#"), select("#", nil), select(-1, 1, 2, 3))
+        print(select(2, "a", "b", "c")) print(pcall(select, 0))
+        print(table.concat(table.move({ 1, 2, 3 }, 1, 3, 2), " "))
+        print(pcall(table.concat, { {} })) print(pcall(table.sort, { 3, 1, "x" }))
+        print(pcall(table.insert, { 1 }, 5, 2))
         print(next({}), next({ 10 }), type(next), rawlen { 1, 2 }, rawequal(t, t), rawget(t, 1), rawset({}, 1, 2)[1])
         for i, v in ipairs { "a", "b", nil, "d" } do print(i, v) end
         local sum = 0 for _, v in pairs { a = 1, b = 2, 3 } do sum = sum + v end print(sum)
@@ -160,7 +174,8 @@ long ]] string]==])
         V.__add = function(a, b) return setmetatable({ x = a.x + b.x }, V) end
         V.__eq = function(a, b) return a.x == b.x end V.__lt = function(a, b) return a.x < b.x end
         V.__le = function(a, b) return a.x <= b.x end V.__call = function(self, y) return self.x + y end
-        V.__len = function() return 42 end V.__concat = function(a, b) return "cat" end V.__unm = function() return "neg" end
+        V.__len = function() return 42 end V.__concat = function(a, b) return "cat" end
+        V.__unm = function() return "neg" end
         V.__tostring = function(v) return "V(" .. v.x .. ")" end V.__name = "Vector"
         V.__newindex = function(t, k, v) rawset(t, k, v * 2) end V.__idiv = function() return "idiv" end
         local a, b = setmetatable({ x = 1 }, V), setmetatable({ x = 2 }, V)
@@ -174,7 +189,8 @@ long ]] string]==])
         local env = { y = 5 } print(load("x = y return x", "=mine", "t", env)(), env.x, x)
         print(load("local a <close> = nil return _ENV", "c", "t", env)() == env) print(load("return y", "c", "t", nil))
         print(pcall(load("error 'deep'", "@some/file.lua"))) print(pcall(load("error 'deep'", "=(name)")))
-        print(pcall(load "local x = nil + 1")) z = 3 print(load "return z"()) print(load(""), load("", "x", "bt") ~= nil)
+        print(pcall(load "local x = nil + 1")) z = 3 print(load "return z"())
+        print(load(""), load("", "x", "bt") ~= nil)
         print(#arg, ...)]],
 }
 
@@ -218,18 +234,21 @@ describe("a sandboxed script", function()
 
         it("arguments", function()
             assert.are.equal("2\tone\ttwo words\t-\tone\ttwo words\tnil\n",
-                output_of('print(#arg, arg[1], arg[2], arg[0], ...) ' .. 'io = nil', { arguments = { "one", "two words" } })
+                output_of('print(#arg, arg[1], arg[2], arg[0], ...) ' .. 'io = nil',
+                    { arguments = { "one", "two words" } })
                     :gsub("\n$", "\tnil\n"))
         end)
 
         it("a first line for the shell, and a mark before it", function()
-            assert.are.equal("line 3\n", output_of "#!/usr/bin/env moonwire run\n\nprint('line ' .. select(2, pcall(function() error 'x' end)):match ':(%d+):')")
+            assert.are.equal("line 3\n", output_of("#!/usr/bin/env moonwire run\n\n"
+                .. "print('line ' .. select(2, pcall(function() error 'x' end)):match ':(%d+):')"))
             assert.are.equal("ok\n", output_of "\xEF\xBB\xBFprint 'ok'")
         end)
 
         it("dates in the user's time zone", function()
-            local script = 'print(os.date("%Y-%m-%d %H:%M", 86400 * 200), os.time { year = 2024, month = 7, day = 1, hour = 12 },'
-                .. ' os.date("*t", 0).hour, os.date("!%H", 0), os.difftime(5, 3), math.type(os.time()), os.clock() >= 0)'
+            local script = 'print(os.date("%Y-%m-%d %H:%M", 86400 * 200),'
+                .. ' os.time { year = 2024, month = 7, day = 1, hour = 12 }, os.date("*t", 0).hour,'
+                .. ' os.date("!%H", 0), os.difftime(5, 3), math.type(os.time()), os.clock() >= 0)'
             for _, zone in ipairs { "UTC", "Asia/Tokyo", "America/New_York" } do
                 assert.are.equal(process.run({ "lua5.4", "-" }, { input = script, env = { TZ = zone } }),
                     output_of(script, { env = { TZ = zone } }))
@@ -240,9 +259,9 @@ describe("a sandboxed script", function()
     describe("reaches", function()
         it("these names and no others", function()
             local lists = {
-                _G = "_G _VERSION arg assert collectgarbage coroutine error getmetatable ipairs load math next os pairs pcall"
-                    .. " print rawequal rawget rawlen rawset require select setmetatable string table tonumber tostring type"
-                    .. " utf8 xpcall",
+                _G = "_G _VERSION arg assert collectgarbage coroutine error getmetatable ipairs load math next os pairs"
+                    .. " pcall print rawequal rawget rawlen rawset require select setmetatable string table tonumber"
+                    .. " tostring type utf8 xpcall",
                 coroutine = "close create isyieldable resume running status wrap yield",
                 os = "clock date difftime time",
                 string = "byte char find format gmatch gsub len lower match pack packsize rep reverse sub unpack upper",
@@ -270,7 +289,8 @@ describe("a sandboxed script", function()
                 local seen = {}
                 local function walk(value, path)
                     local kind = type(value)
-                    if kind ~= "table" and kind ~= "userdata" and kind ~= "function" and kind ~= "thread" or seen[value] then
+                    if kind ~= "table" and kind ~= "userdata" and kind ~= "function" and kind ~= "thread"
+                        or seen[value] then
                         return
                     end
                     seen[value] = true
@@ -289,7 +309,8 @@ describe("a sandboxed script", function()
                 walk(mw.spawn(print), "spawned") walk(select(2, pcall(mw.connect, "nowhere")), "error")
                 walk(coroutine.create(print), "coroutine")]]
             for line in reached:gmatch "[^\n]+" do
-                assert(not line:find "core" and (not line:find "debug" or line == "mw.log.debug") and not line:find "dump" and not line:find "package"
+                assert(not line:find "core" and (not line:find "debug" or line == "mw.log.debug")
+                    and not line:find "dump" and not line:find "package"
                     and not line:find "searche" and not line:find "_LOADED", line)
             end
             assert(reached:find("_G.string.format\n", 1, true), reached)
@@ -298,10 +319,12 @@ describe("a sandboxed script", function()
 
     describe("does without", function()
         it("bytecode", function()
-            assert.are.equal("nil\nnil\tattempt to load a binary chunk (mode is 't')\nnil\tattempt to load a binary chunk "
-                .. "(mode is 't')\nnil\tattempt to load a binary chunk (mode is '')\n", output_of [[
+            assert.are.equal("nil\nnil\tattempt to load a binary chunk (mode is 't')\n"
+                .. "nil\tattempt to load a binary chunk (mode is 't')\n"
+                .. "nil\tattempt to load a binary chunk (mode is '')\n", output_of [[
                 print(string.dump)
-                print(load "\27Lua\x54\x00\x19\x93\r\n\x1a\n") print(load("\27Lua", "x", "bt")) print(load("\27Lua", "x", "b"))]])
+                print(load "\27Lua\x54\x00\x19\x93\r\n\x1a\n") print(load("\27Lua", "x", "bt"))
+                print(load("\27Lua", "x", "b"))]])
             local dumped = string.dump(function() return 1 end)
             local _, errors, code = run { ["main.lua"] = dumped }
             assert.are.equal(1, code)
@@ -312,12 +335,15 @@ describe("a sandboxed script", function()
         end)
 
         it("load of what is no text, or too much of it", function()
-            assert.are.equal("false\tload: a sandboxed script loads text alone; give the source as a string (got a function)\n"
+            assert.are.equal("false\tload: a sandboxed script loads text alone; give the source as a string"
+                .. " (got a function)\n"
                 .. "false\ttrue\tsource\ttrue\n", output_of [[
                 print(pcall(load, function() return nil end))
                 local ok, why = pcall(load, ("x=1;"):rep(1 << 18) .. " ")
-                print(ok, require("moonwire").is_error(why, "budget"), why.budget, load(("x=1;"):rep(1 << 18)) ~= nil)]])
-            assert.are.equal("true\nfalse\n", output_of('print((pcall(load, (" "):rep(2048)))) print((pcall(load, (" "):rep(2049))))',
+                print(ok, require("moonwire").is_error(why, "budget"), why.budget,
+                    load(("x=1;"):rep(1 << 18)) ~= nil)]])
+            assert.are.equal("true\nfalse\n", output_of(
+                'print((pcall(load, (" "):rep(2048)))) print((pcall(load, (" "):rep(2049))))',
                 { flags = { "--max-source", "2k" } }))
         end)
 
@@ -346,7 +372,8 @@ describe("a sandboxed script", function()
         end)
 
         it("addresses", function()
-            assert.are.equal("table: 1\tfunction: 3\tthread: 4\ttable: 1\ttable: 1 table: 2\tClass: 5\tuserdata: (nil)\n",
+            assert.are.equal("table: 1\tfunction: 3\tthread: 4\ttable: 1\ttable: 1 table: 2\tClass: 5\t"
+                .. "userdata: (nil)\n",
                 output_of [[
                 local mw = require "moonwire"
                 local t = {}
@@ -386,7 +413,8 @@ describe("a sandboxed script", function()
                     print(one.value, path:match "[^/]+$", require "one" == one, select("#", require "one"))
                     print(require "nothing", require "no" == false, require "nothing")
                     print(pcall(require, "broken")) print(pcall(require, "raises")) print(pcall(require, "raises"))]],
-                ["one.lua"] = "print('loading', (...), (select(2, ...)):match '[^/]+$', select('#', ...)) return { value = 1 }",
+                ["one.lua"] = "print('loading', (...), (select(2, ...)):match '[^/]+$', select('#', ...))"
+                    .. " return { value = 1 }",
                 ["nothing.lua"] = "print 'no value'",
                 ["no.lua"] = "return false",
                 ["broken.lua"] = "local = 1",
@@ -394,7 +422,8 @@ describe("a sandboxed script", function()
             }
             local shown = folder:gsub("%p", "%%%0")
             assert.are.equal("loading\tone\tone.lua\t2\n1\tone.lua\ttrue\t1\nno value\ntrue\ttrue\ttrue\n"
-                .. "false\terror loading module 'broken' from file 'F/broken.lua':\n\tF/broken.lua:1: <name> expected near '='\n"
+                .. "false\terror loading module 'broken' from file 'F/broken.lua':\n"
+                .. "\tF/broken.lua:1: <name> expected near '='\n"
                 .. "false\tF/raises.lua:1: from the module\nfalse\tF/raises.lua:1: from the module\n",
                 (output:gsub(shown, "F")), errors)
         end)
@@ -439,11 +468,13 @@ describe("a sandboxed script", function()
             process.write(folder .. "/large.lua", ("-"):rep(2 << 20))
             os.execute(("ln -s /etc/passwd %s/outside.lua"):format(process.quote(folder)))
             process.write(folder .. "/main.lua", [[
-                for _, name in ipairs { "os", "io", "debug", "package", "cjson", "missing", "moonwire.core", "moonwire.twin",
-                    "moonwire.cli.twin", "../main", "/etc/passwd", ".main", "main.", "a..b", "", "main\0", "a b", "outside",
+                for _, name in ipairs { "os", "io", "debug", "package", "cjson", "missing", "moonwire.core",
+                    "moonwire.twin", "moonwire.cli.twin", "../main", "/etc/passwd", ".main", "main.", "a..b", "",
+                    "main\0", "a b", "outside",
                     ("x"):rep(300), "ffi" } do
                     local ok, why = pcall(require, name)
-                    print(ok, type(why), tostring(why):find("root:", 1, true), tostring(why):find("not found", 1, true) ~= nil)
+                    print(ok, type(why), tostring(why):find("root:", 1, true),
+                        tostring(why):find("not found", 1, true) ~= nil)
                 end
                 local ok, why = pcall(require, "large")
                 print(ok, why.kind, why.budget)]])
@@ -480,7 +511,8 @@ describe("a sandboxed script", function()
             local first, code = failure_of "local t = {}\nfor i = 1, 1 << 40 do\n  t[i] = { i }\nend"
             assert.are.equal("stdin:3: budget: the memory of 64 MiB is used up; --memory raises it", first)
             assert.are.equal(20, code)
-            first, code = failure_of("local s = 'x'\nwhile true do\n  s = s .. s\nend", { flags = { "--memory", "8M" } })
+            first, code = failure_of("local s = 'x'\nwhile true do\n  s = s .. s\nend",
+                { flags = { "--memory", "8M" } })
             assert.are.equal("stdin:3: budget: the memory of 8 MiB is used up; --memory raises it", first)
             assert.are.equal(20, code)
         end)
@@ -524,7 +556,8 @@ describe("a sandboxed script", function()
                 end
                 print "full"
                 require("moonwire").sleep(60)]])
-            local program = host.start({ "run", "--memory", "100M", folder .. "/strings.lua" }, "^full$", nil, "/dev/null")
+            local program = host.start({ "run", "--memory", "100M", folder .. "/strings.lua" }, "^full$", nil,
+                "/dev/null")
             local children = process.read(("/proc/%d/task/%d/children"):format(program.pid, program.pid))
             local status = process.read(("/proc/%s/status"):format(assert(children:match "%d+")))
             program:signal "INT"
