@@ -7,7 +7,7 @@
 
 #include "lua_private.h"
 
-#define STUCK_LEVELS 8
+#define LINE_LEVELS 64
 
 /* Whether the function is of the Lua library. Compares instead of making the key, so that it allocates nothing.
  * [-0, +0, -] */
@@ -144,17 +144,21 @@ void mw_lua_peek(mw_lua *ctx)
     mw__lua_hook(running ? running : ctx->main);
 }
 
-bool mw_lua_stuck(const mw_lua *ctx, char *where, size_t size)
+bool mw_lua_line(const mw_lua *ctx, char *where, size_t size)
 {
     lua_State *L = mw_lua_running(ctx);
     lua_Debug ar;
-    for (int level = 0; level < STUCK_LEVELS && lua_getstack(L, level, &ar); level++) {
-        if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0) {
-            snprintf(where, size, "%s:%d", ar.short_src, ar.currentline);
-            return true;
-        }
+    bool found = false, own = true;
+    for (int level = 0; own && level < LINE_LEVELS && lua_getstack(L, level, &ar); level++) {
+        if (!lua_getinfo(L, "Sl", &ar) || ar.currentline <= 0)
+            continue;
+        own = strncmp(ar.source, "=moonwire", 9) == 0;
+        if (found && own)
+            continue;
+        snprintf(where, size, "%s:%d", ar.short_src, ar.currentline);
+        found = true;
     }
-    return false;
+    return found;
 }
 
 lua_State *mw_lua_running(const mw_lua *ctx)

@@ -82,10 +82,11 @@ void mw_lua_peek(mw_lua *lua);
 /* The thread of the state that runs now, or the main one. For whoever is called from within, such as an allocator. */
 lua_State *mw_lua_running(const mw_lua *lua);
 
-/* Where the code is that mw_lua_stop could not end, because it is in a C function that does not come back: for the
- * signal handler of a process that is about to be killed. It reads the VM's list of calls as it stands; should the VM
- * change it at this moment, the process may crash. False when nothing is known. */
-bool mw_lua_stuck(const mw_lua *lua, char *where, size_t size);
+/* The line that runs, "file:line", or of the library's where no other is near; false when nothing is known. It neither
+ * allocates nor runs anything, so that an allocator may ask. A signal handler may ask as well, in a process that is
+ * about to be killed because mw_lua_stop could not end a C function: it reads the VM's list of calls as it stands, and
+ * should the VM change it at this moment, the process may crash. */
+bool mw_lua_line(const mw_lua *lua, char *where, size_t size);
 
 /* Where mw.connect gets a gate from, for a name that is not lent: MW_OK with the gate, which outlives the state, and a
  * label for tostring; or a negative mw_err with `error`. Replaces the profiles of mw_lua_on_env. The same name is

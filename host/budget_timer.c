@@ -108,7 +108,7 @@ static void arm_tick(uint64_t used, uint64_t end)
 static void tell_stuck(void)
 {
     char where[sizeof watched.page->where];
-    if (mw_lua_stuck(watched.lua, where, sizeof where))
+    if (mw_lua_line(watched.lua, where, sizeof where))
         mw__timer_publish(where);
 }
 

@@ -65,27 +65,6 @@ static void settle_time(const char *zone)
     tzset();
 }
 
-/* The running code, without allocating: from within the allocator. */
-static void find_line(mw__inside *inside, char *where, size_t size)
-{
-    lua_State *L = mw_lua_running(inside->vm.lua);
-    lua_Debug ar;
-    bool found = false;
-    where[0] = '\0';
-    for (int level = 0; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sl", &ar);
-        if (ar.currentline <= 0)
-            continue;
-        bool own = strncmp(ar.source, "=moonwire", 9) == 0;
-        if (found && own)
-            continue;
-        snprintf(where, size, "%s:%d", ar.short_src, ar.currentline);
-        found = true;
-        if (!own)
-            return;
-    }
-}
-
 static void on_over(void *ud)
 {
     mw__inside *inside = ud;
@@ -97,7 +76,8 @@ static void on_refuse(bool used_up, void *ud)
 {
     mw__inside *inside = ud;
     inside->was_refused = true;
-    find_line(inside, inside->refused, sizeof inside->refused);
+    if (!mw_lua_line(inside->vm.lua, inside->refused, sizeof inside->refused))
+        inside->refused[0] = '\0';
     if (!used_up)
         return;
     mw__timer_publish(inside->refused);
