@@ -178,7 +178,7 @@ describe("the twin's Circuit", function()
     end)
 
     it("keeps the webhooks of two users apart", function()
-        state.tokens["another-token"] = { kind = "oauth", id = USERS[1] }
+        state.store:insert("tokens", { token = "another-token", kind = "oauth", uuid = USERS[1] })
         local hook = add()
         local status, list = send("GET", HOOKS, nil, "Bearer another-token")
         assert.equal(200, status)

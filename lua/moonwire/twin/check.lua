@@ -61,12 +61,14 @@ end
 
 local check_fields
 
--- `name` is what the types depend on: an element of `user_ids` is an id as well.
-local function check_value(field, value, path, name)
+-- `name` is what the types depend on: an element of `user_ids` is an id as well. Enumerations are held at the top
+-- level only: the platform takes more kinds of channels, operators and events than the documents list, and the modules
+-- know them.
+local function check_value(field, value, path, name, top)
     if not fits[field.type](value, name) then
         return label(path) .. " is not of type " .. field.type, path
     end
-    if field.values and not lists(field.values, value) then
+    if field.values and top and not lists(field.values, value) then
         return label(path) .. " is not included in the list", path
     end
     if field.max_length and type(value) == "string" and #value > field.max_length then
@@ -93,7 +95,7 @@ function check_fields(known, fields, prefix)
                 return label(path) .. " can't be blank", path
             end
         else
-            local text, at = check_value(field, value, path, field.name)
+            local text, at = check_value(field, value, path, field.name, prefix == "")
             if text then
                 return text, at
             end

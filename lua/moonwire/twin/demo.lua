@@ -1,5 +1,8 @@
 --- The data a twin starts with. Nothing here is random, and all times count from one fixed moment, so that two
 -- twins with the same data give the same answers. Knows records, no HTTP.
+local call = require "moonwire.twin.call"
+local talk = require "moonwire.twin.talk"
+
 local demo = {}
 
 -- 2 March 2026, 09:00 UTC: "now" of the demo desk.
@@ -47,7 +50,7 @@ local INBOXES = {
     },
     { name = "Support e-mail", channel_type = "Channel::Email", members = { 1, 2, 3, 4 } },
     { name = "WhatsApp", channel_type = "Channel::Whatsapp", members = { 4, 5, 6 } },
-    { name = "Dealer portal", channel_type = "Channel::Api", members = { 2, 5 } },
+    { name = "Dealer portal", channel_type = "Channel::Api", identifier = "nimbus-dealers", members = { 2, 5 } },
 }
 
 -- title, description, colour
@@ -109,24 +112,27 @@ local CONTACTS = {
     { "Mia Thompson", "mia.thompson@mail.example", "+61255501001", "Hobart", "AU" },
 }
 
-local function add_account(state, name)
-    state.account = { id = 1, name = name }
-    local tokens = demo.tokens
-    state.tokens = {
-        [tokens.user] = { kind = "user", id = 1 },
-        [tokens.bot] = { kind = "bot", id = 1 },
-        [tokens.platform] = { kind = "platform", id = 1 },
-        [tokens.circuit] = { kind = "oauth", id = CIRCUIT_USER },
-    }
-    state.store:insert("bots", { name = "Nimbo" })
+local function add_token(store, kind, fields)
+    fields.token, fields.kind = demo.tokens[kind == "oauth" and "circuit" or kind], kind
+    store:insert("tokens", fields)
 end
 
-local function add_agents(state, list)
+local function add_account(store, name)
+    store:insert("twin", { clock_offset = 0, uuids = 0 })
+    return store:insert("accounts", { name = name, created_at = BASE - 200 * 86400 })
+end
+
+local function add_agents(store, account, list)
     for _, row in ipairs(list) do
-        state.store:insert("agents", {
+        local user = store:insert("users", {
             name = row[1],
             email = row[2],
-            account_id = state.account.id,
+            custom_attributes = {},
+            created_at = account.created_at,
+        })
+        store:insert("account_users", {
+            account_id = account.id,
+            user_id = user.id,
             role = row[3],
             availability_status = row[4],
             auto_offline = true,
@@ -134,37 +140,53 @@ local function add_agents(state, list)
     end
 end
 
-local function add_teams(state)
+local function add_tokens(store, account)
+    local bot = store:insert("agent_bots", {
+        account_id = account.id,
+        name = "Nimbo",
+        description = "Answers what it can",
+        outgoing_url = "",
+    })
+    add_token(store, "user", { user_id = 1 })
+    add_token(store, "bot", { bot_id = bot.id })
+    add_token(store, "platform", {})
+    add_token(store, "oauth", { uuid = CIRCUIT_USER })
+end
+
+local function add_members(store, links, key, owner, user_ids)
+    for _, user_id in ipairs(user_ids) do
+        store:insert(links, { [key] = owner.id, user_id = user_id })
+    end
+end
+
+local function add_teams(store, account)
     for _, row in ipairs(TEAMS) do
-        state.store:insert("teams", {
+        local team = store:insert("teams", {
+            account_id = account.id,
             name = row[1],
             description = row[2],
             allow_auto_assign = true,
-            account_id = state.account.id,
-            members = table.move(row[3], 1, #row[3], 1, {}),
         })
+        add_members(store, "team_members", "team_id", team, row[3])
     end
 end
 
-local function copy(from)
-    local out = {}
-    for name, value in pairs(from) do
-        out[name] = type(value) == "table" and copy(value) or value
-    end
-    return out
-end
-
-local function add_inboxes(state)
+local function add_inboxes(store, account)
     for _, row in ipairs(INBOXES) do
-        local inbox = copy(row)
-        inbox.enable_auto_assignment = false
-        state.store:insert("inboxes", inbox)
+        local inbox = { account_id = account.id, enable_auto_assignment = false }
+        for name, value in pairs(row) do
+            if name ~= "members" then
+                inbox[name] = value
+            end
+        end
+        add_members(store, "inbox_members", "inbox_id", store:insert("inboxes", inbox), row.members)
     end
 end
 
-local function add_labels(state)
+local function add_labels(store, account)
     for _, row in ipairs(LABELS) do
-        state.store:insert("labels", {
+        store:insert("labels", {
+            account_id = account.id,
             title = row[1],
             description = row[2],
             color = row[3],
@@ -173,106 +195,79 @@ local function add_labels(state)
     end
 end
 
-local function add_contacts(state)
+local function add_contacts(store, account)
     for i, row in ipairs(CONTACTS) do
-        state.store:insert("contacts", {
+        local born_at = BASE - (60 + #CONTACTS - i) * 86400
+        store:insert("contacts", {
+            account_id = account.id,
             name = row[1],
             email = row[2],
             phone_number = row[3] or nil,
             identifier = ("nimbus-%04d"):format(1000 + i),
             additional_attributes = { city = row[4], country_code = row[5] },
             custom_attributes = {},
-            inboxes = {},
-            created_at = BASE - (60 + #CONTACTS - i) * 86400,
-            last_activity_at = BASE - (60 + #CONTACTS - i) * 86400,
+            created_at = born_at,
+            last_activity_at = born_at,
         })
     end
 end
 
-local MESSAGE = {
-    [">"] = { message_type = "incoming", sender_type = "contact" },
-    ["<"] = { message_type = "outgoing", sender_type = "user" },
-    ["*"] = { message_type = "outgoing", sender_type = "user", private = true },
+local KIND = {
+    [">"] = { message_type = "incoming" },
+    ["<"] = { message_type = "outgoing" },
+    ["*"] = { message_type = "outgoing", private = true },
 }
 
-local function add_message(state, conversation, line, created_at)
-    local kind = MESSAGE[line:sub(1, 1)]
-    local incoming = kind.sender_type == "contact"
-    local message = state.store:insert("messages", {
-        conversation_id = conversation.id,
-        inbox_id = conversation.inbox_id,
-        content = line:sub(3),
-        content_type = "text",
-        content_attributes = {},
-        message_type = kind.message_type,
-        private = kind.private or false,
-        attachments = {},
-        sender_type = kind.sender_type,
-        sender_id = incoming and conversation.contact_id or conversation.assignee_id or 1,
-        created_at = created_at,
-    })
-    table.insert(conversation.messages, message)
-    local seen = incoming and "contact_last_seen_at" or "agent_last_seen_at"
-    conversation[seen] = created_at
-    conversation.last_activity_at = created_at
-end
-
-local function link(contact, inbox_id)
-    for _, known in ipairs(contact.inboxes) do
-        if known.inbox_id == inbox_id then
-            return
-        end
+-- What was said is said again, at its own time, through the same doors as today.
+local function add_conversation(store, account, row, ended_at)
+    local now = ended_at - (#row - 3) * 180
+    local scribe = call.new {
+        store = store,
+        state = { now = function() return now end },
+        account = account,
+        identity = { kind = "user", id = row.agent or 1 },
+    }
+    local contact = store:get("contacts", row[1])
+    local source_id = ("nimbus-%d-%d"):format(row[2], contact.id)
+    local link = store:find("contact_inboxes", "source", row[2], source_id)
+        or talk.link(scribe, contact, store:get("inboxes", row[2]), source_id)
+    local conversation = talk.open(scribe, link, { assignee_id = row.agent, team_id = row.team })
+    if row.labels then
+        talk.set_labels(scribe, conversation, table.move(row.labels, 1, #row.labels, 1, {}))
     end
-    table.insert(contact.inboxes, {
-        inbox_id = inbox_id,
-        source_id = ("nimbus-%d-%d"):format(inbox_id, contact.id),
-    })
-end
-
-local function add_conversation(state, row, ended_at)
-    local contact = state.store:get("contacts", row[1])
-    link(contact, row[2])
-    local conversation = state.store:insert("conversations", {
-        account_id = state.account.id,
-        contact_id = contact.id,
-        inbox_id = row[2],
-        status = "open",
-        assignee_id = row.agent,
-        team_id = row.team,
-        labels = row.labels and table.move(row.labels, 1, #row.labels, 1, {}) or {},
-        messages = {},
-        additional_attributes = {},
-        custom_attributes = {},
-        created_at = ended_at - (#row - 3) * 180,
-        contact_last_seen_at = 0,
-        agent_last_seen_at = 0,
-    })
     for i = 3, #row do
-        add_message(state, conversation, row[i], ended_at - (#row - i) * 180)
-    end
-    contact.last_activity_at = math.max(contact.last_activity_at, ended_at)
-end
-
-local function fill_demo(state)
-    add_account(state, "Nimbus Bikes")
-    add_agents(state, AGENTS)
-    add_teams(state)
-    add_inboxes(state)
-    add_labels(state)
-    add_contacts(state)
-    local talk = require "moonwire.twin.demo_talk"
-    for i, row in ipairs(talk) do
-        add_conversation(state, row, BASE - (#talk - i) * 2820)
+        now = ended_at - (#row - i) * 180
+        local kind = KIND[row[i]:sub(1, 1)]
+        talk.say(scribe, conversation, {
+            content = row[i]:sub(3),
+            message_type = kind.message_type,
+            private = kind.private,
+        })
     end
 end
 
-local function fill_empty(state)
-    add_account(state, "Empty desk")
-    add_agents(state, { AGENTS[1] })
+local function fill_demo(store)
+    local account = add_account(store, "Nimbus Bikes")
+    add_agents(store, account, AGENTS)
+    add_tokens(store, account)
+    add_teams(store, account)
+    add_inboxes(store, account)
+    add_labels(store, account)
+    add_contacts(store, account)
+    local lines = require "moonwire.twin.demo_talk"
+    for i, row in ipairs(lines) do
+        add_conversation(store, account, row, BASE - (#lines - i) * 2820)
+    end
 end
 
---- What `data` may be: functions that fill a state.
----@type table<string, fun(state: moonwire.twin.state)>
+local function fill_empty(store)
+    local account = add_account(store, "Empty desk")
+    add_agents(store, account, { AGENTS[1] })
+    add_tokens(store, account)
+end
+
+--- What `data` may be: functions that fill an empty store.
+---@type table<string, fun(store: moonwire.twin.store)>
 demo.data = { demo = fill_demo, empty = fill_empty }
 
 return demo

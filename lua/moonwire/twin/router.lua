@@ -4,7 +4,8 @@ local url = require "moonwire.twin.url"
 
 ---@class moonwire.twin.route
 ---@field row table the operation
----@field handler (fun(call: table): any, integer?)|nil
+---@field serve fun(call: moonwire.twin.call): any, integer? the module's function
+---@field guarded boolean|nil for administrators only
 ---@field names string[] path parameters in path order
 
 ---@class moonwire.twin.router
@@ -30,8 +31,9 @@ end
 ---@param prefix string "" or where the service is mounted
 ---@param path string template: "/webhooks/{id}"
 ---@param row table
----@param handler function|nil
-function router:add(prefix, path, row, handler)
+---@param serve function
+---@param guarded boolean|nil
+function router:add(prefix, path, row, serve, guarded)
     local segments, slash = url.segments(prefix .. path)
     local node, names = self.root, {}
     for _, segment in ipairs(segments) do
@@ -46,7 +48,7 @@ function router:add(prefix, path, row, handler)
         end
     end
     local key = route_key(row.verb, slash)
-    node.routes[key] = node.routes[key] or { row = row, handler = handler, names = names }
+    node.routes[key] = node.routes[key] or { row = row, serve = serve, guarded = guarded, names = names }
 end
 
 -- Literal segments win over parameters; a branch that leads nowhere is left again.

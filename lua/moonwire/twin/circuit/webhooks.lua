@@ -36,27 +36,21 @@ end
 
 -- Ids are counted, not drawn, so that two runs of a twin give the same answers.
 local function new_uuid(call)
-    local state = call.state
-    state.uuids = (state.uuids or 0) + 1
-    return ("%08x-7a11-4000-8000-%012x"):format(0xc1a00000 + state.uuids, state.uuids)
+    local twin = call.store:get("twin", 1)
+    call.store:update("twin", twin, { uuids = twin.uuids + 1 })
+    return ("%08x-7a11-4000-8000-%012x"):format(0xc1a00000 + twin.uuids, twin.uuids)
 end
 
 local function view(webhook)
     return {
-        id = webhook.id,
+        id = webhook.uuid,
         url = webhook.url,
         filter = core.array(webhook.filter),
         subscriptionIds = core.array(webhook.subscriptions),
         type = "MANUAL",
-        userId = webhook.user_id,
+        userId = webhook.user_uuid,
         creationTime = webhook.created_ms,
     }
-end
-
-local function is_mine(call)
-    return function(webhook)
-        return webhook.user_id == call.identity.id
-    end
 end
 
 local function find(call)
@@ -64,8 +58,8 @@ local function find(call)
     if not is_uuid(id) then
         errors.raise(400, "id is not a UUID")
     end
-    local webhook = call.store:get(TABLE, id:lower())
-    if not webhook or webhook.user_id ~= call.identity.id then
+    local webhook = call.store:find(TABLE, "uuid", id)
+    if not webhook or webhook.user_uuid ~= call.identity.id then
         errors.not_found("Webhook")
     end
     return webhook
@@ -140,18 +134,18 @@ end
 
 local function add(call, presence)
     check(call)
-    if #call.store:where(TABLE, is_mine(call)) >= MAX_WEBHOOKS then
+    if call.store:count(TABLE, "user", call.identity.id) >= MAX_WEBHOOKS then
         errors.raise(403, "too many webHooks")
     end
     local fields = call.fields
     return view(call.store:insert(TABLE, {
-        id = new_uuid(call),
+        uuid = new_uuid(call),
         url = fields.url,
         presence = presence,
         filter = fields.filter or {},
         user_ids = fields.user_ids or {},
         subscriptions = subscriptions(call, #(fields.filter or fields.user_ids)),
-        user_id = call.identity.id,
+        user_uuid = call.identity.id,
         created_ms = math.floor(call.state.now() * 1000),
     }))
 end
@@ -166,18 +160,17 @@ local function update(call, presence)
         errors.not_found("Webhook")
     end
     local fields = call.fields
-    webhook.url = fields.url or webhook.url
     local watched = fields.filter or fields.user_ids
-    if watched then
-        webhook.filter = fields.filter or webhook.filter
-        webhook.user_ids = fields.user_ids or webhook.user_ids
-        webhook.subscriptions = subscriptions(call, #watched)
-    end
-    return view(webhook)
+    return view(call.store:update(TABLE, webhook, {
+        url = fields.url,
+        filter = fields.filter,
+        user_ids = fields.user_ids,
+        subscriptions = watched and subscriptions(call, #watched) or nil,
+    }))
 end
 
 function circuit.list(call)
-    return core.array(lists.map(call.store:where(TABLE, is_mine(call)), view))
+    return core.array(lists.map(call.store:list(TABLE, "user", call.identity.id), view))
 end
 
 function circuit.get(call)
@@ -201,11 +194,13 @@ function circuit.update_presence(call)
 end
 
 function circuit.remove(call)
-    call.store:remove(TABLE, find(call).id)
+    call.store:remove(TABLE, find(call))
 end
 
 function circuit.remove_all(call)
-    call.store:remove_where(TABLE, is_mine(call))
+    for _, webhook in ipairs(call.store:list(TABLE, "user", call.identity.id)) do
+        call.store:remove(TABLE, webhook)
+    end
 end
 
 return circuit

@@ -3,9 +3,8 @@
 local core = require "moonwire.core"
 local errors = require "moonwire.twin.errors"
 local lists = require "moonwire.twin.lists"
-local views = require "moonwire.twin.views"
 
-local labels = {}
+local labels = { administrators = { "create" } }
 
 local function row(method, verb, fields)
     return {
@@ -33,18 +32,29 @@ labels.rows = {
     }),
 }
 
+local function show(label)
+    return {
+        id = label.id,
+        title = label.title,
+        description = label.description,
+        color = label.color,
+        show_on_sidebar = label.show_on_sidebar,
+    }
+end
+
 function labels.list(call)
-    return { payload = core.array(lists.map(call.store:all("labels"), views.label)) }
+    return { payload = core.array(lists.map(call.store:list("labels", "account_id", call.account.id), show)) }
 end
 
 function labels.create(call)
     local title = call.fields.title:lower()
     if title == "" or title:find("[%s,]") then
         errors.invalid("Title is invalid", { "title" })
-    elseif call.store:find("labels", "title", title) then
+    elseif call.store:find("labels", "title", call.account.id, title) then
         errors.invalid("Title has already been taken", { "title" })
     end
-    return views.label(call.store:insert("labels", {
+    return show(call.store:insert("labels", {
+        account_id = call.account.id,
         title = title,
         description = call:given("description") or "",
         color = call:given("color") or "#1f93ff",

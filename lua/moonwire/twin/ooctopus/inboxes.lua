@@ -1,0 +1,128 @@
+--- The module `inboxes`.
+local core = require "moonwire.core"
+local errors = require "moonwire.twin.errors"
+local lists = require "moonwire.twin.lists"
+local members = require "moonwire.twin.members"
+local url = require "moonwire.twin.url"
+local view = require "moonwire.twin.views.inbox"
+
+local inboxes = {
+    administrators = { "create", "update", "set_agent_bot", "add_members", "set_members", "remove_members" },
+}
+
+-- The fields of a channel that inboxes show.
+local SHOWN = {
+    "website_url", "welcome_title", "welcome_tagline", "widget_color", "greeting_enabled", "greeting_message",
+    "webhook_url",
+}
+
+local function inbox_of(call)
+    return call:find("inboxes", call.params.id, "Inbox")
+end
+
+function inboxes.list(call)
+    return { payload = core.array(lists.map(call.store:list("inboxes", "account_id", call.account.id), view)) }
+end
+
+function inboxes.get(call)
+    return view(inbox_of(call))
+end
+
+local function check_channel(channel)
+    local target = channel.webhook_url
+    if target ~= nil and target ~= "" and (type(target) ~= "string" or not url.is_http(target)) then
+        errors.invalid("Webhook url is invalid", { "webhook_url" })
+    end
+    local enabled = channel.greeting_enabled
+    if enabled ~= nil and type(enabled) ~= "boolean" then
+        errors.invalid("Greeting enabled is not of type boolean", { "greeting_enabled" })
+    end
+    for _, name in ipairs(SHOWN) do
+        local value = channel[name]
+        if name ~= "greeting_enabled" and value ~= nil and value ~= core.null and type(value) ~= "string" then
+            errors.invalid(name .. " is not of type string", { name })
+        end
+    end
+end
+
+-- What the body says of the channel, as changes of the record.
+local function channel_changes(call)
+    local channel, changes = call:given("channel") or {}, {}
+    check_channel(channel)
+    for _, name in ipairs(SHOWN) do
+        changes[name] = channel[name]
+    end
+    return changes
+end
+
+local function avatar_of(call)
+    local avatar = call:given("avatar")
+    return type(avatar) == "table" and avatar.name and "/avatars/" .. avatar.name or nil
+end
+
+-- What each kind of channel starts with. The documents know the widget; the public client API needs the other.
+local KINDS = {
+    web_widget = function(inbox)
+        if type(inbox.website_url) ~= "string" or inbox.website_url == "" then
+            errors.invalid("Website url can't be blank", { "website_url" })
+        end
+        inbox.channel_type = "Channel::WebWidget"
+        inbox.website_token = ("twin-website-%d"):format(inbox.id)
+    end,
+    api = function(inbox)
+        inbox.channel_type = "Channel::Api"
+        inbox.identifier = ("twin-inbox-%d"):format(inbox.id)
+        inbox.secret = ("twin-inbox-secret-%d"):format(inbox.id)
+    end,
+}
+
+function inboxes.create(call)
+    local name = call:given("name")
+    if not name or name == "" then
+        errors.invalid("Name can't be blank", { "name" })
+    end
+    local inbox = channel_changes(call)
+    inbox.id = call.store:last_id("inboxes") + 1
+    inbox.account_id = call.account.id
+    inbox.name = name
+    inbox.enable_auto_assignment = true
+    inbox.avatar_url = avatar_of(call)
+    local kind = (call:given("channel") or {}).type or "web_widget"
+    if not KINDS[kind] then
+        errors.invalid("Channel.type is not included in the list", { "channel.type" })
+    end
+    KINDS[kind](inbox)
+    return view(call.store:insert("inboxes", inbox))
+end
+
+function inboxes.update(call)
+    local inbox = inbox_of(call)
+    local changes = channel_changes(call)
+    changes.name = call:given("name")
+    changes.enable_auto_assignment = call.fields.enable_auto_assignment
+    changes.avatar_url = avatar_of(call)
+    return view(call.store:update("inboxes", inbox, changes))
+end
+
+-- The documents name the inbox in the path of some of these operations and in the body of others.
+local function owner_of(call)
+    return call:find("inboxes", call.params.inbox_id or call.fields.inbox_id, "Inbox")
+end
+
+function inboxes.members(call)
+    return { payload = members.list(call, "inboxes", owner_of(call)) }
+end
+
+function inboxes.add_members(call)
+    return members.add(call, "inboxes", owner_of(call))
+end
+
+function inboxes.set_members(call)
+    return members.set(call, "inboxes", owner_of(call))
+end
+
+function inboxes.remove_members(call)
+    return members.remove(call, "inboxes", owner_of(call))
+end
+
+return inboxes

@@ -1,0 +1,71 @@
+--- The module `webhooks`: registration of the desk's webhooks.
+local core = require "moonwire.core"
+local errors = require "moonwire.twin.errors"
+local lists = require "moonwire.twin.lists"
+local url = require "moonwire.twin.url"
+
+local webhooks = { administrators = { "list", "create", "update", "delete" } }
+
+-- The documents leave out the last two when they say what to send, and have them where they say what comes back.
+local EVENTS = {
+    "conversation_created", "conversation_status_changed", "conversation_updated", "message_created",
+    "message_updated", "webwidget_triggered", "contact_created", "contact_updated",
+}
+
+local function show(webhook)
+    return {
+        id = webhook.id,
+        url = webhook.url,
+        subscriptions = core.array(webhook.subscriptions),
+        account_id = webhook.account_id,
+    }
+end
+
+local function check_url(call, target, own_id)
+    if type(target) ~= "string" or not url.is_http(target) then
+        errors.invalid("Url is invalid", { "url" })
+    end
+    local other = call.store:find("webhooks", "url", call.account.id, target)
+    if other and other.id ~= own_id then
+        errors.invalid("Url has already been taken", { "url" })
+    end
+    return target
+end
+
+local function check_subscriptions(call)
+    local wanted = call:given("subscriptions")
+    for i, event in ipairs(wanted or {}) do
+        if not lists.has(EVENTS, event) then
+            local at = ("subscriptions[%d]"):format(i)
+            errors.invalid("S" .. at:sub(2) .. " is not included in the list", { at })
+        end
+    end
+    return wanted
+end
+
+function webhooks.list(call)
+    local found = call.store:list("webhooks", "account_id", call.account.id)
+    return { payload = { webhooks = core.array(lists.map(found, show)) } }
+end
+
+function webhooks.create(call)
+    return show(call.store:insert("webhooks", {
+        account_id = call.account.id,
+        url = check_url(call, call.fields.url),
+        subscriptions = check_subscriptions(call) or {},
+    }))
+end
+
+function webhooks.update(call)
+    local webhook = call:find("webhooks", call.params.webhook_id, "Webhook")
+    return show(call.store:update("webhooks", webhook, {
+        url = call.fields.url ~= nil and check_url(call, call.fields.url, webhook.id) or nil,
+        subscriptions = check_subscriptions(call),
+    }))
+end
+
+function webhooks.delete(call)
+    call.store:remove("webhooks", call:find("webhooks", call.params.webhook_id, "Webhook"))
+end
+
+return webhooks
