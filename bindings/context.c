@@ -215,6 +215,9 @@ int luaopen_moonwire_core(lua_State *L)
     mw__lua_open_fs(L, ctx);
     mw__lua_open_env(L, ctx);
     mw__lua_open_server(L, ctx);
+    mw__lua_open_post(L, ctx);
+    mw__lua_open_documents(L, ctx);
+    mw__lua_open_hmac(L, ctx);
     ctx->opened = true;
     return 1;
 }

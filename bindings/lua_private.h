@@ -43,6 +43,7 @@ typedef enum mw__slot {
     MW__META_TASK,
     MW__META_CLIENT,
     MW__META_SERVER,
+    MW__META_DOCUMENTS,
     MW__META_ENV,
     MW__MODULES, /* table: "service module" -> metatable of the module's proxies */
     MW__EACH,    /* the method `each`, set by the Lua library */
@@ -64,8 +65,7 @@ struct mw__job {
     bool queued;
 };
 
-/* On the C stack of a driver, because the box of what it waits for may be closed and collected
- * meanwhile. */
+/* On the C stack of a driver, because the box of what it waits for may be closed and collected meanwhile. */
 typedef struct mw__driver {
     mw__task *task; /* that drives, or NULL */
     bool over;      /* what it waits for is done, or gone */
@@ -95,8 +95,7 @@ struct mw__waiter {
 
 typedef enum mw__task_state { MW__RUNNING, MW__FINISHED, MW__FAILED, MW__CANCELLED } mw__task_state;
 
-/* Whoever wants to know that a task ended. `fn` touches no Lua; the watch is off the list by
- * then. */
+/* Whoever wants to know that a task ended. `fn` touches no Lua; the watch is off the list by then. */
 typedef struct mw__watch mw__watch;
 struct mw__watch {
     mw__watch *next, **link;
@@ -125,8 +124,7 @@ struct mw__task {
     bool anchored_failure;
 };
 
-/* The context: one for each Lua state, a userdata that the registry keeps; upvalue 1 of every
- * function. */
+/* The context: one for each Lua state, a userdata that the registry keeps; upvalue 1 of every function. */
 struct mw_lua {
     lua_State *main;
     mw_loop *loop;
@@ -393,7 +391,9 @@ void mw__lua_open_options(lua_State *L, mw_lua *ctx);
 void mw__lua_open_str(lua_State *L, mw_lua *ctx);
 void mw__lua_open_fs(lua_State *L, mw_lua *ctx);
 void mw__lua_open_env(lua_State *L, mw_lua *ctx);
-/* server.c: adds `server`. Functions take the context as upvalue 1. [-0, +0, memory] */
-int mw__lua_open_server(lua_State *L, mw_lua *ctx);
+void mw__lua_open_server(lua_State *L, mw_lua *ctx);
+void mw__lua_open_post(lua_State *L, mw_lua *ctx);
+void mw__lua_open_documents(lua_State *L, mw_lua *ctx);
+void mw__lua_open_hmac(lua_State *L, mw_lua *ctx);
 
 #endif

@@ -60,6 +60,7 @@ static void push_field(lua_State *L, const mw_field *field)
     }
     set_flag(L, "required", field->required);
     set_flag(L, "beyond", field->beyond);
+    set_flag(L, "nullable", field->nullable);
 }
 
 /* [-0, +1, memory] */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arguments_private.h"
 #include "server_private.h"
 
 /* An open server is anchored, so that it lives whether the script holds on to it or not. The entry is made before the
@@ -126,34 +127,23 @@ static int l_tostring(lua_State *L)
     return 1;
 }
 
-/* A copy of the table at 1 without the handler, which is left above it. [-0, +2, raises] */
-static void split_handler(lua_State *L, mw_lua *ctx)
+/* Takes the handler out of the options at 1, and leaves it above them. [-0, +1, raises] */
+static void take_handler(lua_State *L, mw_lua *ctx)
 {
     if (lua_type(L, 1) != LUA_TTABLE)
         mw__lua_raise(L, ctx, MW_INVALID, NULL,
                       "server: options are missing; pass a table with a handler");
-    lua_newtable(L);
-    lua_pushnil(L);
-    while (lua_next(L, 1) != 0) {
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2);
-        lua_rawset(L, 2);
-    }
-    lua_pushliteral(L, "handler");
-    lua_rawget(L, 2);
-    if (lua_type(L, 3) != LUA_TFUNCTION)
+    mw__lua_options_own(L, 1);
+    if (mw__lua_options_take(L, 1, "handler") != LUA_TFUNCTION)
         mw__lua_raise(L, ctx, MW_INVALID, NULL, "server: handler is a %s, not a function",
-                      luaL_typename(L, 3));
-    lua_pushliteral(L, "handler");
-    lua_pushnil(L);
-    lua_rawset(L, 2);
+                      luaL_typename(L, 2));
 }
 
-/* Takes `port` out of the options at 2: any free one is 0, which no other count may be. [-0, +0, raises] */
+/* Takes `port` out of the options at 1: any free one is 0, which no other count may be. [-0, +0, raises] */
 static uint16_t take_port(lua_State *L, mw_lua *ctx)
 {
     int is_integer;
-    if (lua_getfield(L, 2, "port") == LUA_TNIL) {
+    if (mw__lua_options_take(L, 1, "port") == LUA_TNIL) {
         lua_pop(L, 1);
         return 0;
     }
@@ -163,19 +153,17 @@ static uint16_t take_port(lua_State *L, mw_lua *ctx)
                       "server: port must be an integer from 0 to 65535, got %s",
                       luaL_tolstring(L, -1, NULL));
     lua_pop(L, 1);
-    lua_pushnil(L);
-    lua_setfield(L, 2, "port");
     return (uint16_t)port;
 }
 
-/* Pushes a closed server with the handler at 3. [-0, +1, memory] */
+/* Pushes a closed server with the handler at 2. [-0, +1, memory] */
 static mw__server *push_server(lua_State *L, mw_lua *ctx)
 {
     mw__server *server = lua_newuserdatauv(L, sizeof *server, 2);
     *server = (mw__server){.ctx = ctx};
     mw__lua_slot_push(L, ctx, MW__META_SERVER);
     lua_setmetatable(L, -2);
-    lua_pushvalue(L, 3);
+    lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, 1);
     mw__serving_push(L, ctx);
     lua_setiuservalue(L, -2, 2);
@@ -188,7 +176,22 @@ typedef struct server_options {
     uint32_t port;
 } server_options;
 
-/* core.server{ host, port, max_body, max_header, max_connections, idle_timeout, deadline, handler } */
+/* core.server{ host, port, max_body, max_header, max_connections, idle_timeout, deadline, handler } -> server
+ *
+ * Times in seconds, sizes in bytes; defaults are those of mw/server.h. Each request is a task of its own:
+ *
+ *   handler(request) -> status, headers, body[, { cut = bytes }]
+ *
+ * `request`: method, target ("/a%20b?x=1", as sent), path and query of it, body, headers (names in lower case,
+ * repeated ones joined by ", ") and peer (the client's numeric address).
+ * `status`: 200 to 599. `headers`: nil or { name = string, number or list of them }; without a Content-Type a body is
+ * application/json. `body`: nil or a string. With `cut` the answer breaks off: all headers with the whole
+ * Content-Length, the first `cut` bytes of the body, then the connection is closed.
+ * A handler may also end the connection without a byte of an answer: `return nil, "drop"` closes it in order (FIN),
+ * `return nil, "reset"` by a reset (RST). Further requests that came in on it are not served then.
+ * Whatever else comes back, or is raised, is a line in the log and a 500.
+ *
+ * Raises "invalid" (an option), "network" (it can't listen) or "denied" (the script is sandboxed). [-1, +1, raises] */
 static int l_server(lua_State *L)
 {
     static const mw__option rows[] = {
@@ -208,9 +211,9 @@ static int l_server(lua_State *L)
                        "server: a sandboxed script can't listen; run it with --sandbox=off to "
                        "make servers of its own");
     lua_settop(L, 1);
-    split_handler(L, ctx);
+    take_handler(L, ctx);
     server_options options = {.core.host = "127.0.0.1", .core.port = take_port(L, ctx)};
-    mw__lua_options(L, ctx, 2, "server", rows, &options, digits);
+    mw__lua_options(L, ctx, 1, "server", rows, &options, digits);
 
     mw__server *server = push_server(L, ctx);
     anchor(L, ctx, server, true);
@@ -228,7 +231,7 @@ static int l_server(lua_State *L)
     return 1;
 }
 
-int mw__lua_open_server(lua_State *L, mw_lua *ctx)
+void mw__lua_open_server(lua_State *L, mw_lua *ctx)
 {
     static const luaL_Reg methods[] = {{"close", l_close},         {"serve", l_serve},
                                        {"__close", l_close},       {"__gc", l_gc},
@@ -245,5 +248,4 @@ int mw__lua_open_server(lua_State *L, mw_lua *ctx)
     mw__lua_ctx_push(L, ctx);
     lua_pushcclosure(L, l_server, 1);
     lua_setfield(L, -2, "server");
-    return 0;
 }

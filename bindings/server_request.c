@@ -5,9 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "arguments_private.h"
 #include "server_private.h"
-
-#define MAX_HEADERS 100 /* of one answer */
 
 /* The box of a request's task. */
 typedef struct serving_box {
@@ -43,7 +42,7 @@ static const char *pack(char **at, const char *text, size_t length)
 static mw_incoming *copy_incoming(const mw_incoming *in)
 {
     size_t size = sizeof *in + in->header_count * sizeof(mw_header);
-    size += strlen(in->verb) + strlen(in->target) + in->body_length + 3;
+    size += strlen(in->peer) + strlen(in->verb) + strlen(in->target) + in->body_length + 4;
     for (size_t i = 0; i < in->header_count; i++)
         size += strlen(in->headers[i].name) + strlen(in->headers[i].value) + 2;
     mw_incoming *copy = malloc(size);
@@ -57,17 +56,25 @@ static mw_incoming *copy_incoming(const mw_incoming *in)
         headers[i].value = pack(&at, in->headers[i].value, strlen(in->headers[i].value));
     }
     copy->headers = headers;
+    copy->peer = pack(&at, in->peer, strlen(in->peer));
     copy->verb = pack(&at, in->verb, strlen(in->verb));
     copy->target = pack(&at, in->target, strlen(in->target));
     copy->body = pack(&at, in->body, in->body_length);
     return copy;
 }
 
-/* A failure behind the handler's back or in it. The exchange is gone afterwards. */
-static void answer_failure(mw__serving *s, int status, const char *body)
+/* The exchange, which is gone for everybody else, whatever comes of it. */
+static mw_exchange *take_exchange(mw__serving *s)
 {
     mw_exchange *exchange = s->exchange;
     s->exchange = NULL;
+    return exchange;
+}
+
+/* A failure behind the handler's back or in it. The exchange is gone afterwards. */
+static void answer_failure(mw__serving *s, int status, const char *body)
+{
+    mw_exchange *exchange = take_exchange(s);
     if (exchange)
         mw_exchange_answer(exchange, status, &json_type, 1, body, strlen(body));
 }
@@ -87,61 +94,55 @@ static void release_serving(mw__waiter *waiter)
 
 /* ---- the answer ---- */
 
-/* Reads one header value at the top into `header`. A number is converted; `anchors` keeps the strings, because a
- * finalizer may empty the table of headers. [-0, +0, raises] */
-static void read_header(lua_State *L, const char *name, int anchors, mw_header *header)
+/* The { cut = bytes } at `index`, SIZE_MAX for nil. [-0, +0, raises] */
+static size_t read_cut(lua_State *L, int index)
 {
-    int type = lua_type(L, -1);
-    size_t length;
-    if (type != LUA_TSTRING && type != LUA_TNUMBER)
-        luaL_error(L, "the value of header '%s' is a %s, not a string", name, luaL_typename(L, -1));
-    lua_Integer kept = (lua_Integer)lua_rawlen(L, anchors);
-    header->name = lua_pushstring(L, name);
-    lua_rawseti(L, anchors, kept + 1);
-    lua_pushvalue(L, -1);
-    header->value = lua_tolstring(L, -1, &length);
-    lua_rawseti(L, anchors, kept + 2);
-    if (strlen(header->value) != length)
-        luaL_error(L, "the value of header '%s' holds a NUL", name);
+    if (lua_isnil(L, index))
+        return SIZE_MAX;
+    if (lua_type(L, index) != LUA_TTABLE)
+        luaL_error(L, "the handler's fourth value is a %s, not a table", luaL_typename(L, index));
+    lua_pushliteral(L, "cut");
+    lua_rawget(L, index);
+    int is_integer;
+    lua_Integer cut = lua_tointegerx(L, -1, &is_integer);
+    if (!is_integer || cut < 0)
+        luaL_error(L, "the handler's 'cut' is not an integer from 0 but %s",
+                   luaL_tolstring(L, -1, NULL));
+    lua_pop(L, 1);
+    return (size_t)cut;
 }
 
-/* Reads the headers in the table at `index` into `headers`; leaves a table that keeps their strings.
- * [-0, +1, raises] */
-static size_t read_headers(lua_State *L, int index, mw_header *headers, bool *typed)
+/* Whether the answer says itself what its body is. */
+static bool is_typed(const mw_header *headers, size_t count)
 {
-    size_t count = 0;
-    lua_newtable(L);
-    int anchors = lua_gettop(L);
-    lua_pushnil(L);
-    while (lua_next(L, index) != 0) {
-        if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "a header name is a %s, not a string", luaL_typename(L, -2));
-        const char *name = lua_tostring(L, -2);
-        bool list = lua_type(L, -1) == LUA_TTABLE;
-        size_t values = list ? lua_rawlen(L, -1) : 1;
-        if (values > MAX_HEADERS - count)
-            luaL_error(L, "more than %d headers", MAX_HEADERS);
-        *typed = *typed || (values > 0 && strcasecmp(name, json_type.name) == 0);
-        for (size_t i = 1; i <= values; i++) {
-            if (list)
-                lua_rawgeti(L, -1, (lua_Integer)i);
-            read_header(L, name, anchors, &headers[count++]);
-            if (list)
-                lua_pop(L, 1);
-        }
-        lua_pop(L, 1);
-    }
-    return count;
+    for (size_t i = 0; i < count; i++)
+        if (strcasecmp(headers[i].name, json_type.name) == 0)
+            return true;
+    return false;
 }
 
-/* (status, headers, body, serving): answers. [-0, +0, raises] */
+/* (nil, "drop" or "reset", ...): ends the exchange without an answer and returns true. [-0, +0, -] */
+static bool drop(lua_State *L, mw__serving *s)
+{
+    const char *how = lua_isnil(L, 1) && lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    bool reset = strcmp(how, "reset") == 0;
+    if (!reset && strcmp(how, "drop") != 0)
+        return false;
+    mw_exchange *exchange = take_exchange(s);
+    if (exchange)
+        mw_exchange_drop(exchange, reset);
+    return true;
+}
+
+/* (status, headers, body, { cut = bytes }, serving): answers. [-0, +0, raises] */
 static int l_reply(lua_State *L)
 {
-    mw__serving *s = lua_touserdata(L, 4);
-    mw_header headers[MAX_HEADERS + 1];
-    size_t count = 0, length = 0;
-    bool typed = false;
-    int is_integer;
+    mw__serving *s = lua_touserdata(L, 5);
+    mw_header headers[MW__MAX_HEADERS + 1];
+    int count = 0, is_integer;
+    size_t length = 0;
+    if (drop(L, s))
+        return 0;
     lua_Integer status = lua_tointegerx(L, 1, &is_integer);
     if (!is_integer || status < 200 || status > 599)
         return luaL_error(L, "the handler's status is not an integer from 200 to 599 but %s",
@@ -151,13 +152,16 @@ static int l_reply(lua_State *L)
     const char *body = lua_isnil(L, 3) ? "" : lua_tolstring(L, 3, &length);
     if (!lua_isnil(L, 2) && lua_type(L, 2) != LUA_TTABLE)
         return luaL_error(L, "the handler's headers are a %s, not a table", luaL_typename(L, 2));
+    size_t cut = read_cut(L, 4);
     if (lua_type(L, 2) == LUA_TTABLE)
-        count = read_headers(L, 2, headers, &typed);
-    if (!typed && length > 0)
+        count = mw__lua_headers_read(L, 2, headers);
+    if (count < 0)
+        return lua_error(L);
+    if (length > 0 && !is_typed(headers, (size_t)count))
         headers[count++] = json_type;
-    mw_exchange *exchange = s->exchange;
-    s->exchange = NULL; /* gone, whatever comes of it */
-    if (exchange && mw_exchange_answer(exchange, (int)status, headers, count, body, length) != MW_OK)
+    mw_exchange *exchange = take_exchange(s);
+    if (exchange &&
+        mw_exchange_cut(exchange, (int)status, headers, (size_t)count, body, length, cut) != MW_OK)
         return luaL_error(L, "the handler's headers hold characters that are not allowed");
     return 0;
 }
@@ -199,7 +203,7 @@ static int l_served(lua_State *L, int status, lua_KContext kctx)
         lua_pushcfunction(L, l_reply);
         lua_insert(L, 4);
         lua_pushlightuserdata(L, s);
-        status = lua_pcall(L, 4, 0, 2);
+        status = lua_pcall(L, 5, 0, 2);
     }
     if (status != LUA_OK) {
         answer_500(s);
@@ -215,7 +219,7 @@ static int l_request(lua_State *L)
     lua_pushcfunction(L, l_trace);
     lua_insert(L, 2);
     lua_pushvalue(L, 3);
-    return l_served(L, lua_pcallk(L, 1, 3, 2, 0, l_served), 0);
+    return l_served(L, lua_pcallk(L, 1, 4, 2, 0, l_served), 0);
 }
 
 /* [-0, +0, memory] */
@@ -230,7 +234,8 @@ static void push_request(lua_State *L, const mw_incoming *in)
 {
     const char *query = strchr(in->target, '?');
     size_t path = query ? (size_t)(query - in->target) : strlen(in->target);
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 7);
+    set_text(L, "peer", in->peer, strlen(in->peer));
     set_text(L, "method", in->verb, strlen(in->verb));
     set_text(L, "target", in->target, strlen(in->target));
     set_text(L, "path", in->target, path);

@@ -325,7 +325,7 @@ describe("the architecture", function()
             local needed, ok = output_of("readelf --dynamic --wide " .. build .. "/" .. name)
             assert.is_true(ok, needed)
             assert.is_truthy(needed:find("[libc.so", 1, true))
-            for _, library in ipairs { "curl", "microhttpd", "gnutls", "edit", "ssl", "sqlite", "seccomp" } do
+            for _, library in ipairs { "curl", "microhttpd", "gnutls", "edit", "ssl", "crypto", "sqlite", "seccomp" } do
                 assert.is_nil(needed:find("[lib" .. library, 1, true), name .. " is linked with " .. library)
             end
         end

@@ -1,5 +1,5 @@
-/* headers.c: owns the headers of one answer. Must not know what they are for, except that a
- * Content-Length that two parties could read in two ways ends the answer (libcurl takes an
+/* headers.c: owns the headers of one answer, and what a name and a value may hold. Must not know what
+ * they are for, except that a Content-Length that two parties could read in two ways ends the answer (libcurl takes an
  * overflowing one for "none" and calls a cut body a success). */
 #include "headers.h"
 
@@ -140,4 +140,25 @@ const char *mw__headers_get(const mw__headers *headers, const char *name)
             return headers->list[i].value;
     }
     return NULL;
+}
+
+bool mw__is_token(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        if (!alnum && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+            return false;
+    }
+    return length > 0;
+}
+
+bool mw__is_header_text(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
 }

@@ -1,4 +1,5 @@
-/* headers.h: the headers of one answer as they come in, counted and capped. One thread at a time. */
+/* headers.h: the headers of one answer as they come in, counted and capped, and what any header may
+ * hold. One thread at a time. */
 #ifndef MW_HEADERS_H
 #define MW_HEADERS_H
 
@@ -36,5 +37,11 @@ int mw__headers_list(mw__headers *headers);
 
 /* The first value of that name after mw__headers_list, or NULL. */
 const char *mw__headers_get(const mw__headers *headers, const char *name);
+
+/* Whether it is a token, as names of headers and verbs are; not empty. */
+bool mw__is_token(const char *text, size_t length);
+
+/* Whether it may be the value of a header: no controls but the tab. */
+bool mw__is_header_text(const char *text, size_t length);
 
 #endif

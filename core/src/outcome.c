@@ -37,25 +37,7 @@ static int of_result(const mw__call *call, CURLcode result)
 {
     if (call->body_too_large || call->headers.trouble == MW_HEADERS_TOO_LARGE)
         return MW_TOO_LARGE;
-    switch (result) {
-    case CURLE_OPERATION_TIMEDOUT:
-        return MW_TIMEOUT;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_USE_SSL_FAILED:
-        return MW_TLS;
-    case CURLE_BAD_CONTENT_ENCODING:
-        return MW_DECODE;
-    case CURLE_OUT_OF_MEMORY:
-        return MW_MEMORY;
-    default:
-        return MW_NETWORK;
-    }
+    return mw__transport_code(result);
 }
 
 static mw_sent sent(const mw__call *call, CURLcode result)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "headers.h"
+
 /* A hostile header block of 32 KiB could hold thousands, and whoever joins repeated ones would pay for each. */
 #define MAX_HEADERS 128u
 
@@ -23,27 +25,6 @@ typedef struct check {
     bool expects;
     uint64_t content_length;
 } check;
-
-static bool is_token(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-        if (!alnum && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
-    }
-    return length > 0;
-}
-
-static bool is_text(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
 
 /* libmicrohttpd 0.9 splits lines in place: CR LF becomes two NULs, a bare LF one, and what follows a NUL in a line
  * is forgotten though its bytes stay. So a header is what it seems exactly if the pieces fill the block without a
@@ -132,7 +113,7 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
     }
     while (value_length > 0 && (value[value_length - 1] == ' ' || value[value_length - 1] == '\t'))
         value_length--;
-    if (!is_token(name, name_length) || !is_text(value, value_length)) {
+    if (!mw__is_token(name, name_length) || !mw__is_header_text(value, value_length)) {
         c->text = "a header holds characters that are not allowed";
         return MHD_NO;
     }
@@ -199,7 +180,7 @@ static const char *check_request_line(check *c, const char *verb, const char *ur
     c->http_1_1 = strcmp(version, "HTTP/1.1") == 0;
     if (!c->http_1_1 && strcmp(version, "HTTP/1.0") != 0)
         return "the version is not HTTP/1.0 or HTTP/1.1";
-    if (!is_token(verb, strlen(verb)))
+    if (!mw__is_token(verb, strlen(verb)))
         return "the verb is not a word";
     if (c->lines) {
         bool whole =

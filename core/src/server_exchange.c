@@ -5,6 +5,7 @@
  * suspended connection was resumed because its answer is there. */
 #include "server_private.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,29 @@
 
 #define KEPT_BODY                                                                                  \
     (64u * 1024u) /* a larger buffer is not kept for the next request of the connection */
+
+#define CUT_BLOCK (16u * 1024u) /* of a body that is cut, at a time */
+
+/* The beginning of a body whose end is never sent. */
+typedef struct cut_body {
+    mw_exchange *exchange;
+    size_t length;
+    char data[];
+} cut_body;
+
+/* An IPv4 client of an IPv6 server gets the address that it has everywhere else. */
+static void write_peer(const struct sockaddr *addr, char *text, socklen_t size)
+{
+    static const char mapped[] = "::ffff:";
+    const void *bytes = addr->sa_family == AF_INET6
+                            ? (const void *)&((const struct sockaddr_in6 *)addr)->sin6_addr
+                            : (const void *)&((const struct sockaddr_in *)addr)->sin_addr;
+    if (!inet_ntop(addr->sa_family, bytes, text, size))
+        text[0] = '\0';
+    size_t prefix = sizeof mapped - 1;
+    if (strncmp(text, mapped, prefix) == 0 && strchr(text, '.'))
+        memmove(text, text + prefix, strlen(text + prefix) + 1);
+}
 
 mw_exchange *mw__exchange_new(mw_server *server, struct MHD_Connection *connection)
 {
@@ -23,6 +47,9 @@ mw_exchange *mw__exchange_new(mw_server *server, struct MHD_Connection *connecti
     exchange->connection = connection;
     exchange->fd =
         server->mhd->get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    write_peer(
+        server->mhd->get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
+        exchange->peer, sizeof exchange->peer);
     mw__ring_init(&exchange->ring);
     mw__buf_init(&exchange->body, (size_t)server->options.max_body);
     mw__loop_hold(server->loop);
@@ -42,7 +69,7 @@ void mw__exchange_free(mw_exchange *exchange)
 }
 
 /* Ready for the next request of the connection. */
-static void reset(mw_exchange *exchange)
+static void make_ready(mw_exchange *exchange)
 {
     exchange->checked = false;
     exchange->close_after = false;
@@ -64,7 +91,7 @@ void *mw__exchange_on_target(void *cls, const char *target, struct MHD_Connectio
             ->socket_context;
     if (!exchange)
         return NULL;
-    reset(exchange);
+    make_ready(exchange);
     size_t length = strlen(target) + 1;
     if (length > exchange->block_capacity) {
         char *block = realloc(exchange->block, length + 1024);
@@ -149,6 +176,7 @@ static enum MHD_Result call_handler(mw_exchange *exchange, const char *verb)
 {
     mw_server *server = exchange->server;
     mw_incoming incoming = {
+        .peer = exchange->peer,
         .verb = verb,
         .target = exchange->block,
         .headers = exchange->headers,
@@ -218,21 +246,65 @@ static bool is_printable(const char *text)
     return true;
 }
 
+static struct MHD_Response *whole_response(const mw__mhd *mhd, const char *body, size_t length)
+{
+    /* Copied at once, so the library only reads through the pointer that it wants without const. */
+    union {
+        const char *in;
+        void *out;
+    } bytes = {.in = length ? body : ""};
+    return mhd->create_response_from_buffer(length, bytes.out, MHD_RESPMEM_MUST_COPY);
+}
+
+/* The library, which is about to close the connection, would not end it in order: where something that came in is
+ * unread, the peer would get a reset. Nor does it always ask for the turn that it closes it in. */
+static void end_connection(mw_exchange *exchange)
+{
+    shutdown(exchange->fd, SHUT_WR);
+    mw__server_wake(exchange->server);
+}
+
+static ssize_t read_cut(void *cls, uint64_t position, char *out, size_t room)
+{
+    const cut_body *body = cls;
+    if (position >= body->length) {
+        end_connection(body->exchange);
+        return MHD_CONTENT_READER_END_WITH_ERROR; /* closes the connection */
+    }
+    size_t left = body->length - (size_t)position;
+    size_t count = left < room ? left : room;
+    memcpy(out, body->data + position, count);
+    return (ssize_t)count;
+}
+
+/* Says `length` and gives `cut`, which is less. */
+static struct MHD_Response *cut_response(mw_exchange *exchange, const char *body, size_t length,
+                                         size_t cut)
+{
+    const mw__mhd *mhd = exchange->server->mhd;
+    cut_body *copy = malloc(sizeof *copy + cut);
+    if (!copy)
+        return NULL;
+    copy->exchange = exchange;
+    copy->length = cut;
+    memcpy(copy->data, body, cut);
+    struct MHD_Response *response =
+        mhd->create_response_from_callback(length, CUT_BLOCK, read_cut, copy, free);
+    if (!response)
+        free(copy);
+    return response;
+}
+
 static int make_response(mw_exchange *exchange, int status, const mw_header *headers,
-                         size_t header_count, const char *body, size_t body_length)
+                         size_t header_count, const char *body, size_t body_length, size_t cut)
 {
     const mw__mhd *mhd = exchange->server->mhd;
     if (status < 200 || status > 599)
         return MW_INVALID;
     if (status == 204 || status == 304)
         body_length = 0;
-    /* Copied at once, so the library only reads through the pointer that it wants without const. */
-    union {
-        const char *in;
-        void *out;
-    } bytes = {.in = body_length ? body : ""};
-    exchange->response =
-        mhd->create_response_from_buffer(body_length, bytes.out, MHD_RESPMEM_MUST_COPY);
+    exchange->response = cut < body_length ? cut_response(exchange, body, body_length, cut)
+                                           : whole_response(mhd, body, body_length);
     if (!exchange->response)
         return MW_MEMORY;
     exchange->status = (unsigned)status;
@@ -250,21 +322,50 @@ static int make_response(mw_exchange *exchange, int status, const mw_header *hea
     return MW_OK;
 }
 
-int mw_exchange_answer(mw_exchange *exchange, int status, const mw_header *headers,
-                       size_t header_count, const char *body, size_t body_length)
+/* The handler is through; what comes of it goes out now or, where the library waits for us, soon. */
+static void proceed(mw_exchange *exchange)
 {
-    if (exchange->state != MW__EX_HANDLER || exchange->server->dead)
-        return MW_INVALID;
-    int rc = make_response(exchange, status, headers, header_count, body, body_length);
-    if (rc != MW_OK) {
-        exchange->response = plain_response(exchange, "internal error");
-        exchange->status = 500;
-    }
     mw__exchange_enter(exchange, MW__EX_ANSWER);
     if (exchange->suspended) {
         exchange->suspended = false;
         exchange->server->mhd->resume_connection(exchange->connection);
         mw__server_wake(exchange->server);
     }
+}
+
+int mw_exchange_cut(mw_exchange *exchange, int status, const mw_header *headers,
+                    size_t header_count, const char *body, size_t body_length, size_t cut)
+{
+    if (exchange->state != MW__EX_HANDLER || exchange->server->dead)
+        return MW_INVALID;
+    int rc = make_response(exchange, status, headers, header_count, body, body_length, cut);
+    if (rc != MW_OK) {
+        exchange->response = plain_response(exchange, "internal error");
+        exchange->status = 500;
+    }
+    proceed(exchange);
     return rc;
+}
+
+int mw_exchange_answer(mw_exchange *exchange, int status, const mw_header *headers,
+                       size_t header_count, const char *body, size_t body_length)
+{
+    return mw_exchange_cut(exchange, status, headers, header_count, body, body_length, SIZE_MAX);
+}
+
+/* Closing would do with SO_LINGER, but it is the library that closes, later, and it may shut down before. */
+static void reset_connection(int fd)
+{
+    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    connect(fd, &nowhere, sizeof nowhere);
+}
+
+void mw_exchange_drop(mw_exchange *exchange, bool reset)
+{
+    if (exchange->state != MW__EX_HANDLER || exchange->server->dead)
+        return;
+    if (reset)
+        reset_connection(exchange->fd);
+    end_connection(exchange);
+    proceed(exchange);
 }

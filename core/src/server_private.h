@@ -7,6 +7,7 @@
 #ifndef MW_SERVER_PRIVATE_H
 #define MW_SERVER_PRIVATE_H
 
+#include <netinet/in.h>
 #include <uv.h>
 
 #include "buf.h"
@@ -27,7 +28,7 @@ typedef enum mw__exchange_state {
     MW__EX_IDLE,    /* kept open after an answer; as far as we know nothing came in since */
     MW__EX_RECEIVE, /* a request comes in */
     MW__EX_HANDLER, /* the handler has it; the only state without a deadline */
-    MW__EX_ANSWER   /* an answer goes out */
+    MW__EX_ANSWER   /* an answer goes out, or the connection is dropped */
 } mw__exchange_state;
 
 /* Why a request does not reach the handler. */
@@ -40,6 +41,7 @@ struct mw_exchange {
     mw_server *server;
     struct MHD_Connection *connection;
     int fd;
+    char peer[INET6_ADDRSTRLEN];
     mw__exchange_state state;
     mw__ring ring;    /* in the server's `timed` or, in state HANDLER, in its `pending` */
     uint64_t expires; /* loop's milliseconds */
@@ -55,7 +57,7 @@ struct mw_exchange {
     size_t header_count;
     size_t header_capacity;
     mw__buf body;
-    struct MHD_Response *response; /* owned until queued */
+    struct MHD_Response *response; /* owned until queued; NULL: the connection is dropped */
     unsigned status;
 };
 

@@ -59,8 +59,8 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 {
     const watch *w = poll->data;
     int action = 0;
-    if (status < 0)
-        action = CURL_CSELECT_ERR;
+    if (status < 0) /* with IN and OUT libcurl looks for itself, and says what it is: a reset, say */
+        action = CURL_CSELECT_ERR | CURL_CSELECT_IN | CURL_CSELECT_OUT;
     if (events & UV_READABLE)
         action |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
@@ -191,4 +191,27 @@ void mw__transport_remove(mw__transport *transport, mw__transfer *transfer)
     if (transfer->blind)
         *link = transfer->next_blind;
     transfer->blind = false;
+}
+
+int mw__transport_code(CURLcode result)
+{
+    switch (result) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return MW_TIMEOUT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_USE_SSL_FAILED:
+        return MW_TLS;
+    case CURLE_BAD_CONTENT_ENCODING:
+        return MW_DECODE;
+    case CURLE_OUT_OF_MEMORY:
+        return MW_MEMORY;
+    default:
+        return MW_NETWORK;
+    }
 }

@@ -26,4 +26,8 @@ int mw__transport_add(mw__transport *transport, mw__transfer *transfer);
 /* Takes a running transfer off; `on_done` does not come. */
 void mw__transport_remove(mw__transport *transport, mw__transfer *transfer);
 
+/* What a transfer that did not end well (not CURLE_OK) failed of: MW_TIMEOUT, MW_TLS, MW_DECODE, MW_MEMORY or
+ * MW_NETWORK. */
+int mw__transport_code(CURLcode result);
+
 #endif

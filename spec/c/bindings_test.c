@@ -144,6 +144,16 @@ static const char text_script[] =
     " assert(core.fs.exists(...) and #core.fs.read(...) == 6002)"
     " for line in core.fs.lines(...) do assert(line == long) end";
 
+static const char documents_script[] =
+    "local core = require 'moonwire.core'"
+    " local count = 0"
+    " local file <close> = core.documents{ path = ... }"
+    " file:write{ { 'a', '1', ('x'):rep(3000) }, { 'b', '1', 'y' }, { 'b', '1', false } }"
+    " assert(not pcall(file.write, file, { { 'a', '2', 'z' }, { 'a', 3 } }))"
+    " file:each(function(kind, id, body) count = count + 1 assert(kind .. id == 'a1' and #body == 3000) end)"
+    " assert(not pcall(file.each, file, error) and not pcall(core.documents, { path = ... }))"
+    " assert(count == 1 and core.same(core.hmac_sha256('k', 't'), core.hmac_sha256('k', 't')))";
+
 static const char call_script[] =
     "local core = require 'moonwire.core'"
     " local desk <close> = core.client{ service = 'ooctopus', url = ..., token = 't0ken-of-us',"
@@ -212,4 +222,19 @@ TEST(files_and_text_survive_any_failing_allocation)
     mw_loop_free(loop);
     CHECK_INT(unlink(path), 0);
     CHECK_INT(rmdir(folder), 0); /* no draft is left */
+}
+
+TEST(documents_survive_any_failing_allocation)
+{
+    char folder[] = "/tmp/mw_bindings_XXXXXX";
+    char path[64];
+    mw_loop *loop;
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/file", folder);
+    CHECK_INT(mw_loop_new(&loop), MW_OK);
+    torture(documents_script, loop, path, true);
+    torture(documents_script, loop, path, false);
+    mw_loop_free(loop);
+    CHECK_INT(unlink(path), 0);
+    CHECK_INT(rmdir(folder), 0); /* each of them was closed */
 }

@@ -259,6 +259,8 @@ TEST(a_confined_script_makes_no_clients_and_servers)
           "denied(core.client)\n"
           "denied(core.server, { handler = print })\n"
           "denied(core.server)\n"
+          "denied(core.post, { url = 'http://127.0.0.1:1' })\n"
+          "denied(core.post)\n"
           "assert(fails(core.connect, 'ooctopus').kind == 'invalid')\n"
           "assert(fails(core.fs.read, '/etc/passwd').kind == 'denied')\n"
           "assert(fails(core.fs.write, '/tmp/x', '').kind == 'denied')\n"

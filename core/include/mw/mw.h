@@ -24,7 +24,8 @@
  *
  *     cc -std=c11 -Icore/include program.c -Llib -lmwcore -luv -lm
  *
- * libcurl and libmicrohttpd are loaded when the first client or server is made.
+ * libcurl and libmicrohttpd are loaded when the first client or server is made; SQLite and libcrypto by
+ * the first file of documents and the first signature.
  *
  * Rules that hold everywhere:
  *   - 0 is success, a negative mw_err a failure; an error return means that no callback comes.
@@ -36,11 +37,14 @@
 #define MW_MW_H
 
 #include "mw/client.h"
+#include "mw/documents.h"
 #include "mw/error.h"
 #include "mw/gate.h"
+#include "mw/hmac.h"
 #include "mw/loop.h"
 #include "mw/operation.h"
 #include "mw/policy.h"
+#include "mw/post.h"
 #include "mw/request.h"
 #include "mw/server.h"
 #include "mw/value.h"

@@ -39,8 +39,9 @@ typedef struct mw_server_options {
     uint32_t deadline_ms;
 } mw_server_options;
 
-/* One request that waits for its answer; all pointers are valid until mw_exchange_answer. */
+/* One request that waits for its end; all pointers are valid until mw_exchange_answer, _cut or _drop. */
 typedef struct mw_incoming {
+    const char *peer;         /* numeric address of the client: "127.0.0.1" */
     const char *verb;         /* as sent: "GET" */
     const char *target;       /* as sent: "/a%20b?x=1" */
     const mw_header *headers; /* names in lower case, in order; repeated names stay repeated */
@@ -49,7 +50,8 @@ typedef struct mw_incoming {
     size_t body_length;
 } mw_incoming;
 
-/* Called from the loop once the whole request is there. The handler answers now or later, exactly once. */
+/* Called from the loop once the whole request is there. The handler ends it now or later, exactly once,
+ * by mw_exchange_answer, mw_exchange_cut or mw_exchange_drop. */
 typedef void (*mw_server_fn)(mw_exchange *exchange, const mw_incoming *incoming, void *ud);
 
 /* Listens. MW_INVALID (address), MW_NETWORK (port taken; `error` says so) or MW_MEMORY. */
@@ -66,8 +68,20 @@ uint16_t mw_server_port(const mw_server *server);
 int mw_exchange_answer(mw_exchange *exchange, int status, const mw_header *headers,
                        size_t header_count, const char *body, size_t body_length);
 
-/* Stops listening, drops connections and frees. Exchanges without an answer are gone with it:
- * answering them is a caller's error, so drop yours first. NULL is fine. */
+/* As a server that breaks off: all of the answer as mw_exchange_answer has it, the Content-Length too, but of the body
+ * only the first `cut` bytes; then the connection is closed. The answer goes out whole where there is nothing to cut
+ * off: `cut` is not below `body_length`, the status is 204 or 304, the request is a HEAD. What mw_exchange_answer
+ * refuses is refused here. */
+int mw_exchange_cut(mw_exchange *exchange, int status, const mw_header *headers,
+                    size_t header_count, const char *body, size_t body_length, size_t cut);
+
+/* As a server that dies: not a byte of an answer, and the connection is closed in order (FIN, behind answers to earlier
+ * requests) or, with `reset`, at once by a reset (RST, which may cost the peer earlier answers that it has not read
+ * yet). Further requests on the connection are not looked at. After this the exchange is gone. */
+void mw_exchange_drop(mw_exchange *exchange, bool reset);
+
+/* Stops listening, drops connections and frees. Exchanges without an end are gone with it:
+ * ending them afterwards is a caller's error, so forget yours first. NULL is fine. */
 void mw_server_free(mw_server *server);
 
 #ifdef __cplusplus
