@@ -4,6 +4,7 @@ exclude_files = { "build/**", "bin/**", "lib/**", ".git/**" }
 
 files["spec/*_spec.lua"] = { std = "lua54+busted" }
 files["spec/support"] = { std = "lua54+busted" }
+files["examples/spec_of_a_script.lua"] = { std = "lua54+busted" }
 files[".busted"] = { std = "lua54" }
 
 -- premake's own globals, of both its generations.

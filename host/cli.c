@@ -10,10 +10,6 @@
 #include "policy_flags.h"
 #include "worker.h"
 
-#define TWIN_SERVES                                                                                \
-    "The twin serves the operations that a desk's daily work needs; the others answer 501 with\n"  \
-    "their name.\n"
-
 static const char lua_dir_help[] = "read the library from DIR/moonwire, not the one built in";
 // clang-format off
 #define LUA_DIR {"--lua-dir", "DIR", lua_dir_help}
@@ -56,7 +52,13 @@ static const mw__option apply_options[] = {
 
 static const mw__option twin_options[] = {
     {"--listen", "HOST:PORT", "where to listen [127.0.0.1:0, that is any free port]"},
-    {"--data", "demo|empty", "what is in it: a plausible desk, or nothing [demo]"},
+    {"--data", "DATA", "what is in it: demo, a plausible desk; empty; or FILE.json of export [demo]"},
+    {"--state", "FILE", "keep everything in FILE, an SQLite database, across restarts"},
+    {"--limits", "LIMITS", "platform, or one limit for all: 60/min; see above [none]"},
+    {"--retry-after", NULL, "say with each 429 how long to wait"},
+    {"--fault", "FAULT", "fail on purpose, see above; may repeat"},
+    {"--seed", "N", "which requests the faults hit; the same N, the same ones [1]"},
+    {"--deliver-anywhere", NULL, "post webhooks to any address, not to this machine alone"},
     LUA_DIR,
     {0}};
 
@@ -124,7 +126,7 @@ const mw__command mw__commands[] = {
             "Tasks of mw.spawn go on while you type; what they print appears above the line. Ctrl-C while\n"
             "one of them computes ends it; leaving cancels those that wait.\n\n"
             "Input may be piped: entries run one after the other, tasks go on between them and to their\n"
-            "end, and the exit code is 1 when anything failed.\n\n" TWIN_SERVES,
+            "end, and the exit code is 1 when anything failed.\n",
         .options = repl_options,
         .run = mw__cmd_repl,
     },
@@ -146,9 +148,22 @@ const mw__command mw__commands[] = {
     },
     {
         .name = "twin",
+        .operand = "[export]",
         .help = "serve a local double of both services until Ctrl-C",
         .more =
-            "Prints the settings as lines for a shell. Its tokens are fixed and no secret.\n\n" TWIN_SERVES,
+            "Prints the settings as lines for a shell. Its tokens are fixed and no secret. All 115 operations\n"
+            "work on one state; webhooks are posted, and automation rules run.\n\n"
+            "Without --state all is forgotten at the end. --data fills a new FILE; what a FILE holds already\n"
+            "stays. `moonwire twin export` writes the records of --state FILE, or of --data, as JSON to\n"
+            "standard output: a file for --data, to be changed as you like.\n\n"
+            "--limits=platform counts as the platform does: 3000 requests a minute from one address, 100\n"
+            "contact searches a minute in an account, 100 reports a minute of a user and 1000 in an account,\n"
+            "in fixed windows.\n\n"
+            "A FAULT is OPERATION:KIND or OPERATION:KIND:RATE, as in messages.create:drop-after-commit:10%.\n"
+            "OPERATION is MODULE.METHOD or a pattern, '*' for all. KIND is one of drop, drop-after-commit,\n"
+            "reset, truncate, html, status=CODE and delay=TIME. RATE is N% or 1/N, every request without it.\n\n"
+            "Under /_twin/ a program can switch faults, turn the clock on, save and restore the state and\n"
+            "read what was asked for; the header X-Twin-Token opens it. docs/twin.md has it all.\n",
         .options = twin_options,
         .run = mw__cmd_twin,
     },

@@ -18,7 +18,7 @@ int mw__session_prepare(mw__session *session, const mw__args *args)
         return mw__complain(name, MW_EXIT_SCRIPT, "out of memory");
     if (!mw__args_get(args, "--twin"))
         return MW_EXIT_OK;
-    mw__twin_options options = {.host = "127.0.0.1", .data = "demo", .lua_dir = session->lua_dir};
+    mw__twin_options options = {.host = "127.0.0.1", .lua_dir = session->lua_dir};
     if (mw__twin_start(&options, &session->twin, &session->env, &error) < 0)
         return mw__complain(name, MW_EXIT_SCRIPT, "%s", error.message);
     return MW_EXIT_OK;

@@ -27,8 +27,25 @@ struct mw__twin {
     int code;
 };
 
-/* Calls `start` of moonwire.cli.twin: gives the variables by name, and leaves the function that
- * closes the twin.
+void mw__twin_push_settings(lua_State *L, const mw__twin_options *options)
+{
+    lua_newtable(L);
+    for (size_t i = 0; i < options->setting_count; i++) {
+        const mw__twin_setting *setting = &options->settings[i];
+        if (lua_getfield(L, -1, setting->name) == LUA_TNIL) {
+            lua_pop(L, 1);
+            lua_newtable(L);
+            lua_pushvalue(L, -1);
+            lua_setfield(L, -3, setting->name);
+        }
+        lua_pushstring(L, setting->value);
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+        lua_pop(L, 1);
+    }
+}
+
+/* Calls moonwire.cli.twin, which gives the variables by name, and leaves the function that closes the
+ * twin.
  * [-0, +1 or +0, -] */
 static int start_lua(mw__twin *twin, moonwire *host)
 {
@@ -38,7 +55,7 @@ static int start_lua(mw__twin *twin, moonwire *host)
         goto failed;
     lua_pushstring(L, twin->options.host);
     lua_pushinteger(L, twin->options.port);
-    lua_pushstring(L, twin->options.data);
+    mw__twin_push_settings(L, &twin->options);
     code = mw__host_call(host, 3, 2);
     if (code < 0)
         goto failed;

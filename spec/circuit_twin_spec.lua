@@ -1,9 +1,8 @@
 --- The twin of Circuit: its eight operations, driven request by request.
-local core = require "moonwire.core"
 local regex = require "moonwire.twin.regex"
-local twin = require "moonwire.twin"
 
 local calls = require "spec.support.calls"
+local twin_client = require "spec.support.twin"
 
 local HOOKS = "/rest/v2/webhooks"
 local UUID = "^%x+%-%x+%-%x+%-%x+%-%x+$"
@@ -27,27 +26,19 @@ local function form(fields)
 end
 
 describe("the twin's Circuit", function()
-    local state, handler
+    local state, request
 
     before_each(function()
-        state = twin.new { data = "empty", now = function() return 1800000000.25 end }
-        handler = twin.handler(state)
+        state = twin_client.state { data = "empty" }
+        request = twin_client.client(state)
     end)
     teardown(calls.quiet)
 
     local function send(method, path, fields, authorization)
-        local status, _, text = handler {
-            method = method,
-            target = path,
-            path = path,
-            query = "",
-            headers = {
-                authorization = authorization or "Bearer twin-circuit-token",
-                ["content-type"] = "application/x-www-form-urlencoded",
-            },
-            body = fields and form(fields) or "",
-        }
-        return status, text ~= "" and core.json_decode(text) or nil, text
+        return request(method, path, fields and form(fields), {
+            authorization = authorization or "Bearer twin-circuit-token",
+            ["content-type"] = "application/x-www-form-urlencoded",
+        })
     end
 
     local function add(fields)
@@ -70,7 +61,7 @@ describe("the twin's Circuit", function()
         assert.same({ "CONVERSATION.CREATE", "USER\\..*" }, hook.filter)
         assert.equal(2, #hook.subscriptionIds)
         assert.equal("MANUAL", hook.type)
-        assert.equal(1800000000250, hook.creationTime)
+        assert.equal(1800000000500, hook.creationTime)
         assert.is_truthy(hook.userId:find(UUID))
         local status, same = send("GET", HOOKS .. "/" .. hook.id)
         assert.equal(200, status)

@@ -204,6 +204,9 @@ local function lane_of(fact, mutates, body)
     return mutates and "write" or "all"
 end
 
+-- Required, and null says something: what the documents tell in words alone.
+local NULLABLE = { ["inboxes:set_agent_bot"] = "agent_bot" }
+
 -- The row that a fact asks for, and apart from it the fields beyond the documents.
 local function row_of(service, fact)
     local query, body, answer = {}, body_of(fact), answer_of(service, fact)
@@ -237,6 +240,10 @@ local function row_of(service, fact)
         scopes = fact.scopes,
         takes_account = first ~= nil and first.name == "account_id" and not fact.module:find "^platform%.",
     }
+    local nullable = NULLABLE[fact.module .. ":" .. fact.method]
+    if nullable then
+        body.fields[nullable].nullable = true
+    end
     if fact.id == SLIP.id then
         assert(row.path == SLIP.documented and row.upstream == SLIP.path)
         row.path, row.upstream = SLIP.path, nil

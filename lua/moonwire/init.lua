@@ -196,6 +196,7 @@ local task = require "moonwire.task"
 ---@field format string? "date-time"
 ---@field max_length integer? bytes
 ---@field required boolean
+---@field nullable boolean required, and null says something: no bot
 ---@field beyond boolean served by the platform though its documents do not list it
 
 --- What to do to text, each in time that grows with its length and no faster, whatever is in it. A pattern that does

@@ -28,6 +28,7 @@ local kinds = { userApiKey = "user", agentBotApiKey = "bot", platformAppApiKey =
 ---@field path_params spec.field[]
 ---@field query spec.field[]
 ---@field body? { kind: "json"|"form", fields: spec.field[] }
+---@field statuses table<integer, true> the documented ones
 
 local function given(value)
     return value ~= json.null and value or nil
@@ -82,6 +83,15 @@ local function flat_fields(entries)
     return list
 end
 
+-- Listed by service: { 200, 401 }, or { ["200"] = "Success" }.
+local function statuses_of(responses)
+    local set = {}
+    for key, value in pairs(responses) do
+        set[math.tointeger(tonumber(type(value) == "string" and key or value))] = true
+    end
+    return set
+end
+
 local function operation_of(service, entry)
     local operation = {
         service = service,
@@ -98,6 +108,7 @@ local function operation_of(service, entry)
         auth = {},
         path_params = flat_fields(entry.path_params),
         query = flat_fields(entry.query),
+        statuses = statuses_of(entry.responses),
     }
     operation.upstream = operation.upstream or operation.path
     for _, kind in ipairs(entry.auth or {}) do

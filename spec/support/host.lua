@@ -82,11 +82,10 @@ function host.start(arguments, ready, env, errors)
         { ready = ready, env = environment(env), errors = errors })
 end
 
---- Starts a twin of its own process.
----@return spec.process program
+--- What a twin that was started has printed for a shell.
+---@param program spec.process
 ---@return table<string, string> settings by the name of the variable
-function host.twin(...)
-    local program = host.start({ "twin", ... }, "^export CIRCUIT_TOKEN=")
+function host.settings(program)
     local settings = {}
     for _, line in ipairs(program.lines) do
         local name, value = line:match "^export ([%u_]+)='(.*)'$"
@@ -94,7 +93,15 @@ function host.twin(...)
             settings[name] = value
         end
     end
-    return program, settings
+    return settings
+end
+
+--- Starts a twin of its own process.
+---@return spec.process program
+---@return table<string, string> settings by the name of the variable
+function host.twin(...)
+    local program = host.start({ "twin", ... }, "^export CIRCUIT_TOKEN=")
+    return program, host.settings(program)
 end
 
 ---@class spec.terminal

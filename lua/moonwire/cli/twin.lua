@@ -1,26 +1,50 @@
---- Starts a twin for the command line. Owns nothing but the names of the settings that point clients at it; knows
---- nothing of the twin's inside. Runs on the twin's own thread.
+--- Starts a twin for the command line. Owns what the options are called there, and the names of the settings that point
+--- clients at it; knows nothing of the twin's inside. Runs on the twin's own thread.
+
+local mw = require "moonwire"
+local plain = require "moonwire.cli.plain"
+
+local function last(values)
+    return values and values[#values]
+end
+
+local function seed_of(text)
+    local seed = text and math.tointeger(tonumber(text))
+    if text and not seed then
+        local message = ("'%s' is no seed; give a whole number"):format(text:sub(1, 40))
+        error(mw.error { kind = "invalid", message = message }, 0)
+    end
+    return seed
+end
+
+local function start(host, port, settings)
+    return require "moonwire.twin".start {
+        host = host,
+        port = port,
+        data = last(settings.data),
+        state = last(settings.state),
+        limits = last(settings.limits),
+        retry_after = settings["retry-after"] ~= nil,
+        faults = settings.fault,
+        seed = seed_of(last(settings.seed)),
+        deliver_anywhere = settings["deliver-anywhere"] ~= nil,
+    }
+end
 
 --- @param host string numeric address
 --- @param port integer 0 for any free one
---- @param data "demo"|"empty"
+--- @param settings table<string, string[]> options by their names on the command line, in order
 --- @return fun() close
 --- @return table<string, string> settings by the names of the environment variables
-return function(host, port, data)
-    local started, twin = pcall(require "moonwire.twin".start, { host = host, port = port, data = data })
-    if not started then
-        if type(twin) == "table" then
-            twin.where = nil -- a line of the library says nothing to whoever typed the address
-        end
-        error(twin, 0)
-    end
+return function(host, port, settings)
+    local twin = plain(start, host, port, settings)
     local desk, circuit = twin.ooctopus, twin.circuit
-    return twin.close, {
+    return function() twin:stop() end, {
         OOCTOPUS_URL = desk.url,
-        OOCTOPUS_ACCOUNT_ID = tostring(desk.account_id),
-        OOCTOPUS_TOKEN = desk.tokens.user,
-        OOCTOPUS_BOT_TOKEN = desk.tokens.bot,
-        OOCTOPUS_PLATFORM_TOKEN = desk.tokens.platform,
+        OOCTOPUS_ACCOUNT_ID = desk.account and tostring(desk.account),
+        OOCTOPUS_TOKEN = desk.token,
+        OOCTOPUS_BOT_TOKEN = desk.bot_token,
+        OOCTOPUS_PLATFORM_TOKEN = desk.platform_token,
         CIRCUIT_URL = circuit.url,
         CIRCUIT_TOKEN = circuit.token,
     }

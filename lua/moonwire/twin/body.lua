@@ -41,6 +41,7 @@ local function read_part(part)
     if not head then
         errors.raise(400, "Bad multipart body")
     end
+    url.check_text(head)
     local disposition, kind = "", nil
     for line in (head .. "\r\n"):gmatch("(.-)\r\n") do
         local header, value = line:match("^([%w%-]+):%s*(.*)$")
@@ -59,7 +60,7 @@ local function read_part(part)
     if file then
         return name, { name = file, type = kind or "application/octet-stream", size = #content }
     end
-    return name, content
+    return name, url.check_text(content)
 end
 
 local function read_multipart(text, boundary)
@@ -86,6 +87,29 @@ local function split(text, into)
     end
 end
 
+local function is_deeper(value, limit)
+    if type(value) ~= "table" then
+        return false
+    elseif limit == 0 then
+        return true
+    end
+    for _, inner in pairs(value) do
+        if is_deeper(inner, limit - 1) then
+            return true
+        end
+    end
+    return false
+end
+
+-- Clients send an object in a form as name[key]=value, or as JSON.
+local function from_json(text)
+    local ok, value = pcall(core.json_decode, text)
+    if ok and is_deeper(value, MAX_DEPTH) then
+        errors.raise(400, "The JSON you submitted is nested too deeply")
+    end
+    return ok and value or text
+end
+
 local from_text = {
     boolean = function(text)
         if text == "true" or text == "false" then
@@ -99,6 +123,8 @@ local from_text = {
     number = function(text)
         return tonumber(text) or text
     end,
+    object = from_json,
+    array = from_json,
 }
 
 -- Forms carry text only: gives known fields their type, all the way down.
@@ -135,22 +161,8 @@ local function read_form(text, known)
     return type_fields(fields, known)
 end
 
-local function is_deeper(value, limit)
-    if type(value) ~= "table" then
-        return false
-    elseif limit == 0 then
-        return true
-    end
-    for _, inner in pairs(value) do
-        if is_deeper(inner, limit - 1) then
-            return true
-        end
-    end
-    return false
-end
-
 local function read_json(text)
-    local ok, value = pcall(core.json_decode, text)
+    local ok, value = pcall(core.json_decode, url.check_text(text))
     if not ok then
         errors.raise(400, "There was an error in the JSON you submitted")
     end

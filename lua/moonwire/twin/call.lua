@@ -11,6 +11,7 @@ local errors = require "moonwire.twin.errors"
 ---@field params table<string, any> path parameters
 ---@field query table<string, any> query parameters by their names in Lua
 ---@field fields table<string, any> checked body fields
+---@field host string|nil what the client calls the twin: its Host header
 ---@field events moonwire.twin.event[] what has happened, in order
 local call = {}
 call.__index = call
@@ -23,6 +24,8 @@ call.__index = call
 ---@field contact table|nil
 ---@field changed table<string, { [1]: any, [2]: any }>|nil of an update: before and after, by field
 ---@field by_rule boolean|nil an automation rule did it; rules don't answer to it
+---@field url string|nil of "automation_webhook": where the rule has it posted
+---@field rule table|nil the same event's rule
 ---@field identity table who did it
 
 ---@return moonwire.twin.call

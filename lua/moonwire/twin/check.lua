@@ -10,12 +10,17 @@ local function is_array(value)
 end
 
 local function is_object(value)
-    return type(value) == "table" and value[1] == nil
+    return type(value) == "table" and value[1] == nil and not core.is_array(value)
 end
 
 -- The platform takes an id as number or as digits, whatever the documents say.
 local function is_id(name)
     return name == "id" or name:find("_ids?$") ~= nil or name == "agent_bot"
+end
+
+-- The values of a filter's condition are of the attribute's type, whatever the documents say.
+local function is_scalar(value)
+    return type(value) == "number" or type(value) == "boolean"
 end
 
 local function is_digits(value)
@@ -27,7 +32,7 @@ local fits = {
         return true
     end,
     string = function(value, name)
-        return type(value) == "string" or is_id(name) and is_digits(value)
+        return type(value) == "string" or is_id(name) and is_digits(value) or name == "values" and is_scalar(value)
     end,
     integer = function(value, name)
         return math.type(value) == "integer" or is_id(name) and is_digits(value)
@@ -91,7 +96,7 @@ function check_fields(known, fields, prefix)
         local value = fields[field.name]
         local path = prefix .. field.name
         if value == nil or value == core.null then
-            if field.required then
+            if field.required and not (field.nullable and value == core.null) then
                 return label(path) .. " can't be blank", path
             end
         else

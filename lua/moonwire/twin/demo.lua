@@ -243,6 +243,9 @@ local function add_conversation(store, account, row, ended_at)
             message_type = kind.message_type,
             private = kind.private,
         })
+        if row.closed == i - 2 then
+            talk.set_status(scribe, conversation, "resolved")
+        end
     end
 end
 

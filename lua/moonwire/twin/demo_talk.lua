@@ -1,13 +1,14 @@
 --- The conversations of the demo desk, oldest first: data only.
 -- Each row: contact, inbox, then the messages; "> " came from the customer, "< " from the desk, "* " is a private
--- note. `agent`, `team` and `labels` are what the desk has decided already.
+-- note. `agent`, `team` and `labels` are what the desk has decided already. After the message `closed` the desk took
+-- the conversation for resolved; the customer's next one opened it again.
 local WEB, EMAIL, WHATSAPP, DEALER = 1, 2, 3, 4
 
 return {
     { 36, DEALER, agent = 5, team = 3, labels = { "vip", "order" },
         "> We would like to order twelve Nimbus Cargo for the spring season. What is the lead time?",
         "< Four weeks for twelve. I am preparing the offer." },
-    { 1, WEB, agent = 3, team = 2, labels = { "bug" },
+    { 1, WEB, agent = 3, team = 2, labels = { "bug" }, closed = 2,
         "> The display shows error E21 after the last update.",
         "< Thank you, we can reproduce it. A fix is coming this week.",
         "> Great, I will wait then." },
@@ -65,7 +66,7 @@ return {
         "< I have moved the account to your new address." },
     { 30, EMAIL, "> Hi! It would be great if the app could share a ride with friends. Any plans?" },
     { 31, WHATSAPP, "> Invoice for March please, my accountant is waiting. Urgent if you can." },
-    { 32, WEB,
+    { 32, WEB, closed = 10,
         "> Hallo, mein Rad piept nach dem Einschalten dreimal.", "< Welches Modell haben Sie?",
         "> Nimbus City, von 2024.", "< Leuchtet dabei etwas am Display?",
         "> Ja, das Batteriesymbol blinkt rot.",
@@ -87,7 +88,7 @@ return {
     { 38, DEALER, labels = { "vip" },
         "> Please send us the price list for 2026, and the discount from ten bikes." },
     { 1, EMAIL, "> Could I get my money back for the pannier? The strap broke on day two." },
-    { 9, WEB, agent = 4, team = 2, labels = { "bug" },
+    { 9, WEB, agent = 4, team = 2, labels = { "bug" }, closed = 2,
         "> Bluetooth does not connect after the update.", "< Please try version 4.2.1, out since noon.",
         "> Works, thank you!" },
     { 6, WHATSAPP, "> Geçen ayın faturasında iki kez ödeme görünüyor, iade istiyorum." },

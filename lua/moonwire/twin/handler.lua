@@ -2,6 +2,7 @@
 -- request is one transaction. Knows no operation by name.
 local core = require "moonwire.core"
 local auth = require "moonwire.twin.auth"
+local automation = require "moonwire.twin.automation"
 local body = require "moonwire.twin.body"
 local call = require "moonwire.twin.call"
 local check = require "moonwire.twin.check"
@@ -26,20 +27,13 @@ local WORDING = {
 }
 
 -- What the platform serves besides the documented operations; a module lists it as rows.
-local UNDOCUMENTED = { ooctopus = { "labels" }, circuit = {} }
+local UNDOCUMENTED = { ooctopus = { "labels", "inboxes", "messages" }, circuit = {} }
 
 -- A module of the facts has a file of its own: "platform.users" is ooctopus/platform_users.lua. It is a table of
 -- functions, one for each method; `administrators` lists those that agents may not use.
 local function load_module(service, name)
     local file = name:gsub("%.", "_")
-    local found, module = pcall(require, ("moonwire.twin.%s.%s"):format(service, file))
-    if not found then
-        if not module:find("not found", 1, true) then
-            error(module)
-        end
-        module = setmetatable({}, { __index = function() return function() errors.raise(501, "not served yet") end end })
-        module.administrators = {}
-    end
+    local module = require(("moonwire.twin.%s.%s"):format(service, file))
     local guarded = {}
     for _, method in ipairs(module.administrators or {}) do
         guarded[method] = true
@@ -47,10 +41,11 @@ local function load_module(service, name)
     return { functions = module, guarded = guarded }
 end
 
---- The routes of both services.
+--- The routes of both services; `rows` has all their operations.
 ---@return moonwire.twin.router
 function handler.router()
     local routes, modules = router.new(), {}
+    routes.rows = {}
     for service, prefix in pairs(PREFIX) do
         local rows = core.operations(service)
         for _, name in ipairs(UNDOCUMENTED[service]) do
@@ -60,7 +55,8 @@ function handler.router()
         for _, row in ipairs(rows) do
             local key = service .. row.module
             modules[key] = modules[key] or load_module(service, row.module)
-            local serve = modules[key].functions[row.method] or function() errors.raise(501, "not served yet") end
+            table.insert(routes.rows, row)
+            local serve = assert(modules[key].functions[row.method], row.module .. "." .. row.method)
             for _, path in ipairs { row.path, row.upstream } do
                 routes:add(prefix, path, row, serve, modules[key].guarded[row.method])
             end
@@ -121,46 +117,92 @@ local function admit(state, request, route, values)
         params = params,
         query = query,
         fields = fields,
+        host = request.headers.host,
     }
 end
 
-local function service_of(path)
+--- The service whose paths a path is among.
+---@param path string
+---@return "ooctopus"|"circuit"
+function handler.service_of(path)
     local prefix = PREFIX.circuit .. "/"
     return path:sub(1, #prefix) == prefix and "circuit" or "ooctopus"
 end
 
-local function perform(state, request)
-    local route, values = state.router:match(request.method, request.path)
-    if not route then
-        errors.raise(values and 405 or 404, values and "Method not allowed" or "Not found")
+---@class moonwire.twin.found
+---@field route moonwire.twin.route|nil
+---@field values string[]|boolean path segments; without a route: whether another verb has one
+---@field account integer|nil the account in the path
+---@field failure any what was raised by a path that can't be read
+
+--- Looks for the operation of a request; never raises.
+---@param state moonwire.twin.state
+---@param request table the server's request
+---@return moonwire.twin.found
+function handler.find(state, request)
+    local ok, route, values = pcall(state.router.match, state.router, request.method, request.path)
+    if not ok then
+        return { failure = route }
     end
-    local one = admit(state, request, route, values)
+    local found = { route = route, values = values }
+    for i, name in ipairs(route and route.names or {}) do
+        if name == "account_id" then
+            found.account = math.tointeger(tonumber(values[i]:match("^%d+$")))
+        end
+    end
+    return found
+end
+
+-- Everything that becomes of a request is one transaction: what rules do to it and the line in the file as well.
+local function perform(state, request, found)
+    if found.failure then
+        error(found.failure, 0)
+    end
+    local route = found.route
+    if not route then
+        errors.raise(found.values and 405 or 404, found.values and "Method not allowed" or "Not found")
+    end
+    local one = admit(state, request, route, found.values)
     local result, status = route.serve(one)
-    return one, status or good_status(route.row), result
+    automation.run(one)
+    local posts = state.outbox:plan(one)
+    state:save()
+    return posts, status or good_status(route.row), result
 end
 
 local function describe(request, problem)
     return ("twin: %s %s failed: %s"):format(request.method, request.path, tostring(problem))
 end
 
---- Serves a request in one transaction; never raises and never waits. What the request caused is in `call.events`.
+--- Serves a request in one transaction; never raises and never waits.
 ---@param state moonwire.twin.state
 ---@param request table the server's request
----@return integer status, any result nil for an answer without a body
----@return moonwire.twin.call|nil call nil when it failed
-function handler.serve(state, request)
+---@param found moonwire.twin.found
+---@return integer status
+---@return any result nil for an answer without a body
+---@return table|nil posts what the outbox has to send, now that it has happened
+function handler.serve(state, request, found)
     state.store:begin()
-    local ok, one, status, result = pcall(perform, state, request)
+    local ok, posts, status, result = pcall(perform, state, request, found)
     if ok then
-        return status, result, one
+        return status, result, posts
     end
     state.store:rollback()
-    local failure = one
+    local failure = posts
     if not errors.is(failure) then
         core.log("error", describe(request, failure))
         failure = { status = 500, body = { error = "Internal error in the twin" } }
     end
-    return WORDING[service_of(request.path)](failure)
+    return handler.word(request, failure)
+end
+
+--- A failure as the service of a path words it.
+---@param request table
+---@param failure { status: integer, body: table }
+---@return integer status, table|nil result
+function handler.word(request, failure)
+    local status, result = WORDING[handler.service_of(request.path)](failure)
+    return status, result
 end
 
 --- The answer on the wire.

@@ -40,6 +40,16 @@ function lists.map(list, f)
     return out
 end
 
+--- A new list of the same items, the last one first.
+---@return table
+function lists.reversed(list)
+    local out = {}
+    for i = #list, 1, -1 do
+        out[#out + 1] = list[i]
+    end
+    return out
+end
+
 --- Page `page` (from 1) of a list; beyond its end the page is empty.
 ---@param page integer|nil
 ---@param size integer

@@ -1,6 +1,27 @@
 --- Users and agents: who belongs to an account, and what leaving it does. An agent is a user in an account.
--- Knows records, no requests.
+-- Knows records, no routes.
+local errors = require "moonwire.twin.errors"
+local talk = require "moonwire.twin.talk"
+
 local people = {}
+
+--- An e-mail address that a user may have: it looks like one and nobody else has it. Ends the request with 422.
+---@param call moonwire.twin.call
+---@param email string|nil
+---@param own_id integer|nil whose address it may be already
+---@return string email
+function people.check_email(call, email, own_id)
+    if not email or email == "" then
+        errors.invalid("Email can't be blank", { "email" })
+    elseif not email:find("^[^@%s]+@[^@%s]+$") then
+        errors.invalid("Email is invalid", { "email" })
+    end
+    local other = call.store:find("users", "email", email)
+    if other and other.id ~= own_id then
+        errors.invalid("Email has already been taken", { "email" })
+    end
+    return email:lower()
+end
 
 --- A new user, with an access token. The token is counted, not drawn, so that two runs of a twin are alike.
 ---@param call moonwire.twin.call
@@ -65,20 +86,32 @@ local function drop_links(store, links, owners, key, member)
     end
 end
 
---- Takes an agent out of its account: out of its teams and inboxes; its conversations there are nobody's. `unassign`
---- is called for each of these.
----@param store moonwire.twin.store
+--- Takes an agent out of the account of the call: out of its teams and inboxes; its conversations there are nobody's.
+---@param call moonwire.twin.call
 ---@param member table the record of `account_users`
----@param unassign fun(conversation: table)
-function people.leave(store, member, unassign)
+function people.leave(call, member)
+    local store = call.store
     drop_links(store, "team_members", "teams", "team_id", member)
     drop_links(store, "inbox_members", "inboxes", "inbox_id", member)
     for _, conversation in ipairs(store:list("conversations", "assignee_id", member.user_id)) do
         if conversation.account_id == member.account_id then
-            unassign(conversation)
+            talk.assign_agent(call, conversation, nil)
         end
     end
     store:remove("account_users", member)
+end
+
+--- Takes a user out of all accounts, and away with all tokens. What it has written stays, without a sender.
+---@param call moonwire.twin.call
+---@param user table
+function people.remove_user(call, user)
+    local account = call.account
+    for _, member in ipairs(call.store:list("account_users", "user_id", user.id)) do
+        call.account = call.store:get("accounts", member.account_id)
+        people.leave(call, member)
+    end
+    call.account = account
+    call.store:remove("users", user)
 end
 
 return people

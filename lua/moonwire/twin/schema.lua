@@ -1,12 +1,13 @@
 --- What the twin remembers: its tables as rows. Data only; the store keeps it, `check` holds files against it.
 --
--- A field is { name, type } with a type of JSON, "?" behind it when it may be missing. `ref` names the table whose
--- record it points to, and `gone` what happens to this record when that one is removed: "cascade" removes it too,
--- "clear" forgets the reference. Each reference is an index of its own name. Ids are integers, times whole epoch
--- seconds.
+-- A field is { name, type } with a type of JSON ("array:string" holds strings), "?" behind it when it may be missing.
+-- `ref` names the table whose record it points to, and `gone` what happens to this record when that one is removed:
+-- "cascade" removes it too, "clear" forgets the reference. Each reference is an index of its own name. Ids are
+-- integers, times whole epoch seconds.
 --
 -- An index is { name, fields, group, sort }: `group(record)` gives the key of its group, a list of keys, or nil for
--- none; `sort(record)` what the group is in the order of, the id without it. `fields` is all that both look at.
+-- none; `sort(record)` what the group is in the order of, the id without it. `fields` is all that both look at. In an
+-- index that is `unique`, a group has one record.
 
 local function ref(name, table_name, gone, optional)
     return { name, optional and "integer?" or "integer", ref = table_name, gone = gone }
@@ -31,11 +32,16 @@ local function by(...)
 end
 
 local function unique(...)
-    return { fields = { ... }, group = by(...) }
+    return { fields = { ... }, group = by(...), unique = true }
 end
 
-local function of_account(record)
-    return record.account_id
+-- The records of each group in the order of their making.
+local function in_time(...)
+    return {
+        fields = { "created_at", ... },
+        group = by(...),
+        sort = function(record) return record.created_at end,
+    }
 end
 
 -- The contacts of an account in the order of a field, and those that lack it under "ID|".
@@ -75,6 +81,7 @@ local TABLES = {
         fields = {
             { "name", "string" }, { "email", "string" }, { "display_name", "string?" },
             { "custom_attributes", "object" }, { "created_at", "integer" },
+            { "sso_links", "integer?" }, -- how many were given out
         },
         indexes = { email = unique "email" },
     },
@@ -93,7 +100,7 @@ local TABLES = {
             ref("user_id", "users", "cascade", true), ref("bot_id", "agent_bots", "cascade", true),
             { "uuid", "string?" },
         },
-        indexes = { token = { fields = { "token" }, group = function(record) return record.token end } },
+        indexes = { token = { fields = { "token" }, group = function(record) return record.token end, unique = true } },
     },
     -- Without an account: of the platform, for every account.
     agent_bots = {
@@ -163,7 +170,7 @@ local TABLES = {
         },
         indexes = {
             source = {
-                fields = { "inbox_id", "source_id" },
+                fields = { "inbox_id", "source_id" }, unique = true,
                 group = function(record) return record.inbox_id .. "|" .. record.source_id end,
             },
         },
@@ -173,10 +180,10 @@ local TABLES = {
             ACCOUNT, ref("inbox_id", "inboxes", "cascade"), ref("contact_id", "contacts", "cascade"),
             ref("contact_inbox_id", "contact_inboxes", "cascade"),
             ref("assignee_id", "users", "clear", true), ref("team_id", "teams", "clear", true),
-            { "status", "string" }, { "labels", "array" }, { "additional_attributes", "object" },
+            { "status", "string" }, { "labels", "array:string" }, { "additional_attributes", "object" },
             { "custom_attributes", "object" }, { "created_at", "integer" }, { "last_activity_at", "integer" },
             { "contact_last_seen_at", "integer" }, { "agent_last_seen_at", "integer" },
-            { "first_reply_at", "integer?" },
+            { "first_reply_at", "integer?" }, { "priority", "string?" },
             { "waiting_since", "integer?" }, -- the oldest message of the contact that nobody has answered
         },
         indexes = {
@@ -185,6 +192,7 @@ local TABLES = {
                 group = list_groups,
                 sort = function(record) return record.last_activity_at end,
             },
+            time = in_time "account_id",
         },
     },
     -- sender_type: "contact", "user", "bot" or "system" (rules and the desk itself).
@@ -192,16 +200,12 @@ local TABLES = {
         fields = {
             ACCOUNT, ref("conversation_id", "conversations", "cascade"), { "inbox_id", "integer" },
             { "content", "string" }, { "content_type", "string" }, { "content_attributes", "object" },
-            { "message_type", "string" }, { "private", "boolean" }, { "attachments", "array" },
+            { "message_type", "string" }, { "private", "boolean" }, { "attachments", "array:object" },
             { "sender_type", "string" }, { "sender_id", "integer?" }, { "echo_id", "string?" },
-            { "created_at", "integer" },
+            { "status", "string?" }, { "created_at", "integer" },
         },
         indexes = {
-            time = {
-                fields = { "account_id", "created_at" },
-                group = of_account,
-                sort = function(record) return record.created_at end,
-            },
+            time = in_time "account_id",
         },
     },
     -- What reports are counted from. name: "first_response" or "conversation_resolved"; value: seconds it took.
@@ -212,21 +216,18 @@ local TABLES = {
             { "created_at", "integer" },
         },
         indexes = {
-            time = {
-                fields = { "account_id", "name", "created_at" },
-                group = by("account_id", "name"),
-                sort = function(record) return record.created_at end,
-            },
+            time = in_time("account_id", "name"),
         },
     },
     webhooks = {
-        fields = { ACCOUNT, { "url", "string" }, { "subscriptions", "array" }, { "secret", "string?" } },
+        fields = { ACCOUNT, { "url", "string" }, { "subscriptions", "array:string" }, { "secret", "string?" } },
         indexes = { url = unique("account_id", "url") },
     },
     automation_rules = {
         fields = {
             ACCOUNT, { "name", "string" }, { "description", "string" }, { "event_name", "string" },
-            { "active", "boolean" }, { "conditions", "array" }, { "actions", "array" }, { "created_at", "integer" },
+            { "active", "boolean" }, { "conditions", "array:object" }, { "actions", "array:object" },
+            { "created_at", "integer" },
         },
     },
     canned_responses = {
@@ -258,9 +259,10 @@ local TABLES = {
     circuit_webhooks = {
         fields = {
             { "uuid", "string" }, { "user_uuid", "string" }, { "url", "string" }, { "presence", "boolean" },
-            { "filter", "array" }, { "user_ids", "array" }, { "subscriptions", "array" }, { "created_ms", "integer" },
+            { "filter", "array:string" }, { "user_ids", "array:string" }, { "subscriptions", "array:string" },
+            { "created_ms", "integer" },
         },
-        indexes = { uuid = unique "uuid", user = unique "user_uuid" },
+        indexes = { uuid = unique "uuid", user = { fields = { "user_uuid" }, group = by "user_uuid" } },
     },
 }
 

@@ -4,7 +4,8 @@
 local sorted = {}
 sorted.__index = sorted
 
-local BLOCK = 256 -- entries; a block of twice as many is split
+local BLOCK = 256 -- entries of a block that was split
+local FULL = 2 * BLOCK -- a block of more is split
 
 local function new_block()
     return { keys = {}, ids = {} }
@@ -66,17 +67,35 @@ local function split(blocks, at)
     table.insert(blocks, at + 1, right)
 end
 
+-- Most entries are newer than all others: puts such a one at the end, without a search. A full block stays full then,
+-- as nothing will come between.
+local function append(blocks, key, id)
+    local block = blocks[#blocks]
+    local count = #block.ids
+    if count > 0 and not is_before(block.keys[count], block.ids[count], key, id) then
+        return false
+    elseif count == FULL then
+        block, count = new_block(), 0
+        blocks[#blocks + 1] = block
+    end
+    block.keys[count + 1], block.ids[count + 1] = key, id
+    return true
+end
+
 --- Adds an entry; it must not be there yet.
 ---@param key number|string
 ---@param id integer
 function sorted:add(key, id)
+    self.count = self.count + 1
+    if append(self.blocks, key, id) then
+        return
+    end
     local at = block_of(self.blocks, key, id)
     local block = self.blocks[at]
     local place = place_in(block, key, id)
     table.insert(block.keys, place, key)
     table.insert(block.ids, place, id)
-    self.count = self.count + 1
-    if #block.ids >= 2 * BLOCK then
+    if #block.ids > FULL then
         split(self.blocks, at)
     end
 end
@@ -99,14 +118,52 @@ function sorted:remove(key, id)
     end
 end
 
--- Block and place of the nth entry.
+-- Block and place of the nth entry, counted from the nearer end.
 local function locate(self, n)
-    for at, block in ipairs(self.blocks) do
-        if n <= #block.ids then
-            return at, n
+    local blocks = self.blocks
+    if n <= self.count // 2 then
+        for at, block in ipairs(blocks) do
+            if n <= #block.ids then
+                return at, n
+            end
+            n = n - #block.ids
         end
-        n = n - #block.ids
     end
+    local after = self.count - n
+    for at = #blocks, 1, -1 do
+        local size = #blocks[at].ids
+        if after < size then
+            return at, size - after
+        end
+        after = after - size
+    end
+end
+
+-- The ids from a place on; a place just outside its block means the neighbour's nearest.
+local function walk(blocks, at, place, descending)
+    local step = descending and -1 or 1
+    return function()
+        local block = blocks[at]
+        if block and not block.ids[place] then
+            at = at + step
+            block = blocks[at]
+            place = block and (descending and #block.ids or 1)
+        end
+        if not block then
+            return nil
+        end
+        local id = block.ids[place]
+        place = place + step
+        return id
+    end
+end
+
+--- The id of the first entry, or with `descending` of the last; nil when there is none.
+---@param descending boolean|nil
+---@return integer|nil
+function sorted:first(descending)
+    local block = self.blocks[descending and #self.blocks or 1]
+    return block.ids[descending and #block.ids or 1]
 end
 
 --- The ids in order, as an iterator; the list must not change meanwhile.
@@ -119,21 +176,18 @@ function sorted:ids(from, descending)
         return function() end
     end
     local at, place = locate(self, descending and self.count - from + 1 or from)
-    local step = descending and -1 or 1
-    return function()
-        local block = self.blocks[at]
-        if block and not block.ids[place] then
-            at = at + step
-            block = self.blocks[at]
-            place = block and (descending and #block.ids or 1)
-        end
-        if not block then
-            return nil
-        end
-        local id = block.ids[place]
-        place = place + step
-        return id
-    end
+    return walk(self.blocks, at, place, descending)
+end
+
+--- The ids from a key on, as an iterator; the list must not change meanwhile. Ascending: entries whose key is `key`
+--- or comes after it; descending: those whose key comes before it, the nearest first.
+---@param key number|string
+---@param descending boolean|nil
+---@return fun(): integer|nil
+function sorted:ids_from(key, descending)
+    local at = block_of(self.blocks, key, 0) -- no id is below 1
+    local place = place_in(self.blocks[at], key, 0)
+    return walk(self.blocks, at, descending and place - 1 or place, descending)
 end
 
 return sorted

@@ -6,111 +6,21 @@
 -- All changes since `begin` are one: `changed` tells them, `rollback` takes them back. The twin does so around each
 -- request.
 local core = require "moonwire.core"
+local records = require "moonwire.twin.records"
 local schema = require "moonwire.twin.schema"
-local sorted = require "moonwire.twin.sorted"
 
 ---@class moonwire.twin.store
 local store = {}
 store.__index = store
-
-local function new_table(shape)
-    local indexes = {}
-    for name in pairs(shape.indexes) do
-        indexes[name] = {}
-    end
-    return { shape = shape, records = {}, everything = sorted.new(), indexes = indexes, last = 0 }
-end
 
 --- An empty store with all tables of the schema.
 ---@return moonwire.twin.store
 function store.new()
     local tables = {}
     for name, shape in pairs(schema) do
-        tables[name] = new_table(shape)
+        tables[name] = records.new(shape)
     end
     return setmetatable({ tables = tables, undo = {}, touched = {} }, store)
-end
-
--- ---- indexes ----
-
-local function each_group(index, record, f)
-    local group = index.group(record)
-    if type(group) == "table" then
-        for _, one in ipairs(group) do
-            f(one)
-        end
-    elseif group ~= nil then
-        f(group)
-    end
-end
-
-local function index_record(into, name, record)
-    local index = into.shape.indexes[name]
-    local key = index.sort(record)
-    each_group(index, record, function(group)
-        local groups = into.indexes[name]
-        groups[group] = groups[group] or sorted.new()
-        groups[group]:add(key, record.id)
-    end)
-end
-
-local function unindex_record(from, name, record)
-    local index = from.shape.indexes[name]
-    local key = index.sort(record)
-    each_group(index, record, function(group)
-        local list = from.indexes[name][group]
-        list:remove(key, record.id)
-        if list.count == 0 then
-            from.indexes[name][group] = nil
-        end
-    end)
-end
-
-local function put(into, record)
-    into.records[record.id] = record
-    into.everything:add(record.id, record.id)
-    for name in pairs(into.indexes) do
-        index_record(into, name, record)
-    end
-end
-
-local function take(from, record)
-    for name in pairs(from.indexes) do
-        unindex_record(from, name, record)
-    end
-    from.everything:remove(record.id, record.id)
-    from.records[record.id] = nil
-end
-
--- The indexes that look at one of the fields.
-local function indexes_of(into, values)
-    local out = {}
-    for name, index in pairs(into.shape.indexes) do
-        for _, field in ipairs(index.fields) do
-            if values[field] ~= nil then
-                out[#out + 1] = name
-                break
-            end
-        end
-    end
-    return out
-end
-
-local function set(into, record, values)
-    local names = indexes_of(into, values)
-    for _, name in ipairs(names) do
-        unindex_record(into, name, record)
-    end
-    for field, value in pairs(values) do
-        if value == core.null then
-            record[field] = nil
-        else
-            record[field] = value
-        end
-    end
-    for _, name in ipairs(names) do
-        index_record(into, name, record)
-    end
 end
 
 -- ---- changes ----
@@ -121,17 +31,20 @@ local function note(self, name, id, undo)
     self.touched[name][id] = true
 end
 
---- Keeps a record. Without an id it gets the next number of its table, which is never used twice.
+--- Keeps a record. Without an id it gets the next number of its table, which is never used twice
+--- unless the insert is taken back.
 ---@param name string the table
 ---@param record table the store's from now on
 ---@return table record
 function store:insert(name, record)
     local into = self.tables[name]
-    record.id = record.id or into.last + 1
-    into.last = math.max(into.last, record.id)
-    put(into, record)
+    local last = into.last
+    record.id = record.id or last + 1
+    into.last = math.max(last, record.id)
+    into:put(record)
     note(self, name, record.id, function()
-        take(into, record)
+        into:take(record)
+        into.last = last
     end)
     return record
 end
@@ -147,9 +60,9 @@ function store:update(name, record, changes)
     for field in pairs(changes) do
         before[field] = record[field] == nil and core.null or record[field]
     end
-    set(into, record, changes)
+    into:set(record, changes)
     note(self, name, record.id, function()
-        set(into, record, before)
+        into:set(record, before)
     end)
     return record
 end
@@ -172,13 +85,13 @@ end
 ---@param record table
 function store:remove(name, record)
     local from = self.tables[name]
-    if from.records[record.id] ~= record then
+    if from.by_id[record.id] ~= record then
         return -- gone already, by another way round
     end
     let_go(self, name, record.id)
-    take(from, record)
+    from:take(record)
     note(self, name, record.id, function()
-        put(from, record)
+        from:put(record)
     end)
 end
 
@@ -191,15 +104,7 @@ function store:get(name, id)
     if id == nil then
         return nil
     end
-    return self.tables[name].records[id]
-end
-
-local function find_list(self, name, index, group)
-    local from = self.tables[name]
-    if index == nil then
-        return from.everything
-    end
-    return from.indexes[index][group]
+    return self.tables[name].by_id[id]
 end
 
 --- How many records a group of an index has; without an index, the whole table.
@@ -208,8 +113,14 @@ end
 ---@param group any
 ---@return integer
 function store:count(name, index, group)
-    local list = find_list(self, name, index, group)
-    return list and list.count or 0
+    return self.tables[name]:count(index, group)
+end
+
+local function by_ids(by_id, next_id)
+    return function()
+        local id = next_id()
+        return id and by_id[id]
+    end
 end
 
 --- The records of a group of an index, in its order, as an iterator; nothing may be changed meanwhile. Without an
@@ -221,16 +132,24 @@ end
 ---@param from integer|nil the place of the first one in this order, 1 without it
 ---@return fun(): table|nil
 function store:each(name, index, group, descending, from)
-    local list = find_list(self, name, index, group)
-    local records = self.tables[name].records
-    local next_id = list and list:ids(from, descending)
-    return function()
-        local id = next_id and next_id()
-        return id and records[id]
-    end
+    local among = self.tables[name]
+    return by_ids(among.by_id, among:ids(index, group, descending, from))
 end
 
---- The same as a new list of at most `count` records.
+--- The records of a group from a sort key on, as an iterator; nothing may be changed meanwhile. Ascending: those whose
+--- key is `key` or comes after it; descending: those whose key comes before it, the nearest first.
+---@param name string
+---@param index string
+---@param group any
+---@param key number|string what the index sorts by
+---@param descending boolean|nil
+---@return fun(): table|nil
+function store:each_from(name, index, group, key, descending)
+    local among = self.tables[name]
+    return by_ids(among.by_id, among:ids_from(index, group, key, descending))
+end
+
+--- At most `count` records of `each` as a new list.
 ---@param count integer|nil all without it
 ---@return table[]
 function store:list(name, index, group, descending, from, count)
@@ -250,7 +169,7 @@ end
 --- The first record of a group, or with `descending` the last.
 ---@return table|nil
 function store:first(name, index, group, descending)
-    return self:each(name, index, group, descending)()
+    return self.tables[name]:first(index, group, descending)
 end
 
 --- The record that a unique index of several fields knows by their values; letter case doesn't count.
@@ -291,7 +210,7 @@ function store:changed()
     for name, ids in pairs(self.touched) do
         changed[name] = {}
         for id in pairs(ids) do
-            changed[name][id] = self.tables[name].records[id] or false
+            changed[name][id] = self.tables[name].by_id[id] or false
         end
     end
     return changed

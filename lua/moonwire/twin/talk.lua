@@ -30,6 +30,11 @@ function talk.link(call, contact, inbox, source_id)
     })
 end
 
+-- Where a bot answers, conversations wait for it before they are open to agents.
+local function first_status(inbox)
+    return inbox.agent_bot_id and "pending" or "open"
+end
+
 --- Opens a conversation.
 ---@param call moonwire.twin.call
 ---@param link table the contact_inbox it is held through
@@ -38,12 +43,13 @@ end
 ---@return table conversation
 function talk.open(call, link, fields)
     local now = call:now()
+    local inbox = call.store:get("inboxes", link.inbox_id)
     local conversation = call.store:insert("conversations", {
         account_id = call.account.id,
         inbox_id = link.inbox_id,
         contact_id = link.contact_id,
         contact_inbox_id = link.id,
-        status = fields.status or "open",
+        status = fields.status or first_status(inbox),
         assignee_id = fields.assignee_id,
         team_id = fields.team_id,
         labels = {},
@@ -180,6 +186,8 @@ function talk.say(call, conversation, fields)
     heard(call, conversation, message)
     call:emit("message_created", { message = message, conversation = conversation })
     if incoming and conversation.status == "resolved" then
+        change(call, conversation, { status = first_status(call.store:get("inboxes", conversation.inbox_id)) })
+    elseif incoming and conversation.status == "snoozed" then
         change(call, conversation, { status = "open" })
     end
     return message

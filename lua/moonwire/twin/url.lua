@@ -8,17 +8,36 @@ local function from_hex(digits)
     return string.char(tonumber(digits, 16))
 end
 
---- Undoes percent-encoding. A '%' that two hex digits don't follow ends the request with 400.
+--- Ends the request with 400 unless `text` is UTF-8: no answer could hold it.
+---@param text string
+---@return string text
+function url.check_text(text)
+    if not utf8.len(text) then
+        errors.raise(400, "The request holds text that is not UTF-8")
+    end
+    return text
+end
+
+--- Undoes percent-encoding. A '%' that two hex digits don't follow, and what is no UTF-8, ends the request with 400.
 ---@param text string
 ---@return string
 function url.decode(text)
-    if not text:find("%", 1, true) then
-        return text
+    if text:find("%", 1, true) then
+        if text:gsub("%%%x%x", ""):find("%", 1, true) then
+            errors.raise(400, "Bad percent-encoding in the request")
+        end
+        text = text:gsub("%%(%x%x)", from_hex)
     end
-    if text:gsub("%%%x%x", ""):find("%", 1, true) then
-        errors.raise(400, "Bad percent-encoding in the request")
-    end
-    return (text:gsub("%%(%x%x)", from_hex))
+    return url.check_text(text)
+end
+
+--- Percent-encodes all but letters, digits and "-._~".
+---@param text string
+---@return string
+function url.escape(text)
+    return (text:gsub("[^%w%-._~]", function(char)
+        return ("%%%02X"):format(char:byte())
+    end))
 end
 
 --- The decoded name/value pairs of a query or a url-encoded form, in order. A '+' is a space.
@@ -43,10 +62,10 @@ function url.segments(path)
 end
 
 --- Whether `text` is an http or https URL with a host and no blanks or control characters.
----@param text string
+---@param text any what is no text is no URL
 ---@return boolean
 function url.is_http(text)
-    local host = text:match("^[hH][tT][tT][pP][sS]?://([^/?#]+)")
+    local host = type(text) == "string" and text:match("^[hH][tT][tT][pP][sS]?://([^/?#]+)")
     if not host or text:find("[%c%s]") then
         return false
     end

@@ -1,45 +1,16 @@
 --- The module `webhooks` of Circuit: all eight operations. A webhook belongs to the user of the token.
 local core = require "moonwire.core"
 local errors = require "moonwire.twin.errors"
+local events = require "moonwire.twin.circuit_events"
 local lists = require "moonwire.twin.lists"
-local regex = require "moonwire.twin.regex"
 local url = require "moonwire.twin.url"
+local uuid = require "moonwire.twin.uuid"
 
 local circuit = {}
 
 local TABLE = "circuit_webhooks"
 local MAX_WEBHOOKS = 20 -- of one user
 local MAX_USERS = 50 -- of one presence webhook
-
-local HEX = { 8, 4, 4, 4, 12 }
-
-local EVENTS = {
-    "CONVERSATION.CREATE",
-    "CONVERSATION.UPDATE",
-    "CONVERSATION.ADD_ITEM",
-    "CONVERSATION.UPDATE_ITEM",
-    "USER.INCOMING_CALL",
-    "USER.USER_UPDATED",
-    "USER.USER_SETTING_UPDATED",
-    "USER.SUBMIT_FORM_DATA",
-}
-
-local UUID = {}
-for i, length in ipairs(HEX) do
-    UUID[i] = ("%x"):rep(length)
-end
-UUID = "^" .. table.concat(UUID, "%-") .. "$"
-
-local function is_uuid(text)
-    return text:find(UUID) ~= nil
-end
-
--- Ids are counted, not drawn, so that two runs of a twin give the same answers.
-local function new_uuid(call)
-    local twin = call.store:get("twin", 1)
-    call.store:update("twin", twin, { uuids = twin.uuids + 1 })
-    return ("%08x-7a11-4000-8000-%012x"):format(0xc1a00000 + twin.uuids, twin.uuids)
-end
 
 local function view(webhook)
     return {
@@ -55,7 +26,7 @@ end
 
 local function find(call)
     local id = call.params.id
-    if not is_uuid(id) then
+    if not uuid.is(id) then
         errors.raise(400, "id is not a UUID")
     end
     local webhook = call.store:find(TABLE, "uuid", id)
@@ -63,19 +34,6 @@ local function find(call)
         errors.not_found("Webhook")
     end
     return webhook
-end
-
-local function matches_an_event(filter)
-    if lists.has(EVENTS, filter) then
-        return true
-    end
-    local matches = regex.compile(filter)
-    for _, event in ipairs(EVENTS) do
-        if matches and matches(event) then
-            return true
-        end
-    end
-    return false
 end
 
 local function check_url(value)
@@ -89,7 +47,7 @@ local function check_filter(filter)
         errors.raise(400, "invalid event filter")
     end
     for _, item in ipairs(filter or {}) do
-        if not matches_an_event(item) then
+        if not events.is_filter(item) then
             errors.raise(400, "unsupported event filter")
         end
     end
@@ -100,7 +58,7 @@ local function check_users(ids)
         errors.raise(400, "invalid userIds")
     end
     for _, id in ipairs(ids or {}) do
-        if not is_uuid(id) then
+        if not uuid.is(id) then
             errors.raise(400, "invalid userIds")
         end
     end
@@ -112,7 +70,7 @@ end
 local function subscriptions(call, count)
     local out = {}
     for i = 1, count do
-        out[i] = new_uuid(call)
+        out[i] = uuid.next(call.store)
     end
     return out
 end
@@ -139,7 +97,7 @@ local function add(call, presence)
     end
     local fields = call.fields
     return view(call.store:insert(TABLE, {
-        uuid = new_uuid(call),
+        uuid = uuid.next(call.store),
         url = fields.url,
         presence = presence,
         filter = fields.filter or {},

@@ -3,7 +3,6 @@ local core = require "moonwire.core"
 local errors = require "moonwire.twin.errors"
 local people = require "moonwire.twin.people"
 local person = require "moonwire.twin.views.person"
-local talk = require "moonwire.twin.talk"
 
 local agents = { administrators = { "create", "update", "delete" } }
 
@@ -25,15 +24,11 @@ end
 
 function agents.create(call)
     local fields = call.fields
-    if not fields.email:find("^[^@%s]+@[^@%s]+$") then
-        errors.invalid("Email is invalid", { "email" })
-    end
-    local user = call.store:find("users", "email", fields.email)
-    if user and people.agent(call.store, call.account.id, user.id) then
-        errors.invalid("Email has already been taken", { "email" })
-    end
     -- Somebody whom the platform knows from another account becomes an agent here, too, under the known name.
-    user = user or people.new_user(call, { name = fields.name, email = fields.email })
+    local user = call.store:find("users", "email", fields.email)
+    if not user or people.agent(call.store, call.account.id, user.id) then
+        user = people.new_user(call, { name = fields.name, email = people.check_email(call, fields.email) })
+    end
     return person.agent(user, people.join(call.store, call.account.id, user.id, {
         role = fields.role,
         availability_status = call:given("availability_status"),
@@ -52,10 +47,12 @@ function agents.update(call)
 end
 
 function agents.delete(call)
-    local _, member = agent_of(call)
-    people.leave(call.store, member, function(conversation)
-        talk.assign_agent(call, conversation, nil)
-    end)
+    local user, member = agent_of(call)
+    people.leave(call, member)
+    -- Whoever belongs nowhere any more is gone.
+    if call.store:count("account_users", "user_id", user.id) == 0 then
+        people.remove_user(call, user)
+    end
 end
 
 return agents

@@ -3,11 +3,13 @@ local core = require "moonwire.core"
 local contact_fields = require "moonwire.twin.contact_fields"
 local conversation_view = require "moonwire.twin.views.conversation"
 local errors = require "moonwire.twin.errors"
+local filter = require "moonwire.twin.filter"
+local filter_attributes = require "moonwire.twin.filter_attributes"
 local lists = require "moonwire.twin.lists"
 local talk = require "moonwire.twin.talk"
 local view = require "moonwire.twin.views.contact"
 
-local contacts = {}
+local contacts = { administrators = { "delete" } }
 
 local PAGE = 15
 
@@ -68,9 +70,17 @@ function contacts.search(call)
     if not q then
         errors.raise(422, "Specify search string with parameter q")
     end
+    q = core.str.trim(q)
     return matching(call, function(contact)
         return lists.mentions(contact.name, q) or lists.mentions(contact.email, q)
             or lists.mentions(contact.phone_number, q) or lists.mentions(contact.identifier, q)
+    end)
+end
+
+function contacts.filter(call)
+    local fits = filter.new(filter_attributes.contacts, filter.conditions(call), filter.context(call))
+    return matching(call, function(contact)
+        return fits { contact = contact }
     end)
 end
 

@@ -1,6 +1,8 @@
 --- The module `conversations`.
 local core = require "moonwire.core"
 local errors = require "moonwire.twin.errors"
+local filter = require "moonwire.twin.filter"
+local filter_attributes = require "moonwire.twin.filter_attributes"
 local lists = require "moonwire.twin.lists"
 local people = require "moonwire.twin.people"
 local person = require "moonwire.twin.views.person"
@@ -128,6 +130,29 @@ end
 
 function conversations.counts(call)
     return { meta = counts(call) }
+end
+
+-- Servers have counts and list side by side, the documents have both in `data`: here they are in either place.
+function conversations.filter(call)
+    local fits = filter.new(filter_attributes.conversations, filter.conditions(call), filter.context(call))
+    local before = (math.max(call.query.page or 1, 1) - 1) * PAGE
+    local meta = { mine_count = 0, assigned_count = 0, unassigned_count = 0, all_count = 0 }
+    local found = core.array {}
+    for conversation in call.store:each("conversations", "lists", call.account.id .. "|*|*|*", true) do
+        if fits { conversation = conversation } then
+            local assignee = conversation.assignee_id
+            local whose = assignee and "assigned_count" or "unassigned_count"
+            meta[whose] = meta[whose] + 1
+            meta.all_count = meta.all_count + 1
+            if assignee and call.identity.kind == "user" and assignee == call.identity.id then
+                meta.mine_count = meta.mine_count + 1
+            end
+            if meta.all_count > before and #found < PAGE then
+                found[#found + 1] = show(call, conversation)
+            end
+        end
+    end
+    return { meta = meta, payload = found, data = { meta = meta, payload = found } }
 end
 
 function conversations.get(call)

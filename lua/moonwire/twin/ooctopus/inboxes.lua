@@ -1,4 +1,5 @@
 --- The module `inboxes`.
+local bots = require "moonwire.twin.bots"
 local core = require "moonwire.core"
 local errors = require "moonwire.twin.errors"
 local lists = require "moonwire.twin.lists"
@@ -7,7 +8,28 @@ local url = require "moonwire.twin.url"
 local view = require "moonwire.twin.views.inbox"
 
 local inboxes = {
-    administrators = { "create", "update", "set_agent_bot", "add_members", "set_members", "remove_members" },
+    administrators = { "create", "update", "delete", "set_agent_bot", "add_members", "set_members", "remove_members" },
+}
+
+--- Rows beyond the documented operations: every desk can delete an inbox. Scripts reach it through `request`.
+inboxes.rows = {
+    {
+        service = "ooctopus",
+        module = "inboxes",
+        method = "delete",
+        verb = "DELETE",
+        path = "/api/v1/accounts/{account_id}/inboxes/{id}",
+        auth = { "user" },
+        path_params = {
+            { name = "account_id", type = "integer", required = true },
+            { name = "id", type = "integer", required = true },
+        },
+        query = {},
+        responses = {
+            { status = 200, meaning = "Success" }, { status = 403, meaning = "Access denied" },
+            { status = 404, meaning = "Inbox not found" },
+        },
+    },
 }
 
 -- The fields of a channel that inboxes show.
@@ -102,6 +124,21 @@ function inboxes.update(call)
     changes.enable_auto_assignment = call.fields.enable_auto_assignment
     changes.avatar_url = avatar_of(call)
     return view(call.store:update("inboxes", inbox, changes))
+end
+
+-- Its contacts stay; what was held through it is gone.
+function inboxes.delete(call)
+    call.store:remove("inboxes", inbox_of(call))
+end
+
+-- The documents promise an answer without a body: it says whether there is a bot.
+function inboxes.agent_bot(call)
+    bots.find(call, inbox_of(call).agent_bot_id)
+end
+
+function inboxes.set_agent_bot(call)
+    local inbox, bot_id = inbox_of(call), call:given("agent_bot")
+    call.store:update("inboxes", inbox, { agent_bot_id = bot_id and bots.find(call, bot_id).id or core.null })
 end
 
 -- The documents name the inbox in the path of some of these operations and in the body of others.

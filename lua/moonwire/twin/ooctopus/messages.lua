@@ -1,4 +1,5 @@
---- The module `messages`.
+--- The module `messages`, and one operation that servers have and the documents don't list: the status of a message
+-- that an API inbox has carried on.
 local core = require "moonwire.core"
 local errors = require "moonwire.twin.errors"
 local lists = require "moonwire.twin.lists"
@@ -6,6 +7,33 @@ local talk = require "moonwire.twin.talk"
 local view = require "moonwire.twin.views.conversation"
 
 local messages = {}
+
+--- Rows beyond the documented operations.
+messages.rows = {
+    {
+        service = "ooctopus",
+        module = "messages",
+        method = "update",
+        verb = "PATCH",
+        path = "/api/v1/accounts/{account_id}/conversations/{conversation_id}/messages/{message_id}",
+        auth = { "user" },
+        path_params = {
+            { name = "account_id", type = "integer", required = true },
+            { name = "conversation_id", type = "integer", required = true },
+            { name = "message_id", type = "integer", required = true },
+        },
+        query = {},
+        body = {
+            kind = "json",
+            fields = { { name = "status", type = "string" }, { name = "external_error", type = "string" } },
+        },
+        responses = {
+            { status = 200, meaning = "Success" },
+            { status = 403, meaning = "Access denied" },
+            { status = 404, meaning = "Conversation not found" },
+        },
+    },
+}
 
 local PAGE = 20
 
@@ -15,16 +43,15 @@ end
 
 -- The latest `PAGE` messages older than the one with id `before`, oldest first.
 local function page(call, conversation, before)
-    local out = {}
-    for message in call.store:each("messages", "conversation_id", conversation.id, true) do
-        if not before or message.id < before then
-            table.insert(out, 1, message)
-        end
-        if #out == PAGE then
+    local newest_first = {}
+    before = before or math.maxinteger
+    for message in call.store:each_from("messages", "conversation_id", conversation.id, before, true) do
+        newest_first[#newest_first + 1] = message
+        if #newest_first == PAGE then
             break
         end
     end
-    return out
+    return lists.reversed(newest_first)
 end
 
 function messages.list(call)
@@ -68,14 +95,38 @@ function messages.create(call)
     }))
 end
 
--- As on the platform, a deleted message stays where it was and says so.
-function messages.delete(call)
-    local conversation = conversation_of(call)
+local function message_of(call, conversation)
     local message = call:find("messages", call.params.message_id, "Message")
     if message.conversation_id ~= conversation.id then
         errors.not_found("Message")
     end
-    talk.change_message(call, message, {
+    return message
+end
+
+local STATUSES = { sent = true, delivered = true, read = true, failed = true }
+
+-- As on the platform, a status that there isn't, or one that goes back from read to delivered, changes nothing.
+function messages.update(call)
+    local conversation = conversation_of(call)
+    local message = message_of(call, conversation)
+    if call.store:get("inboxes", conversation.inbox_id).channel_type ~= "Channel::Api" then
+        errors.raise(403, "Message status update is only allowed for API inboxes")
+    end
+    local status = call:given("status")
+    if STATUSES[status] and not (message.status == "read" and status == "delivered") then
+        local attributes = {}
+        for name, value in pairs(message.content_attributes) do
+            attributes[name] = value
+        end
+        attributes.external_error = status == "failed" and call:given("external_error") or nil
+        talk.change_message(call, message, { status = status, content_attributes = attributes })
+    end
+    return view.message(call.store, message)
+end
+
+-- As on the platform, a deleted message stays where it was and says so.
+function messages.delete(call)
+    talk.change_message(call, message_of(call, conversation_of(call)), {
         content = "This message was deleted",
         content_attributes = { deleted = true },
         attachments = {},

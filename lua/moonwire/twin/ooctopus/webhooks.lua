@@ -1,4 +1,5 @@
---- The module `webhooks`: registration of the desk's webhooks.
+--- The module `webhooks`: registration of the desk's webhooks. As on recent servers each has a secret from its creation
+-- on, which signs what is posted to it and which every answer shows; there is no way to choose it.
 local core = require "moonwire.core"
 local errors = require "moonwire.twin.errors"
 local lists = require "moonwire.twin.lists"
@@ -6,7 +7,8 @@ local url = require "moonwire.twin.url"
 
 local webhooks = { administrators = { "list", "create", "update", "delete" } }
 
--- The documents leave out the last two when they say what to send, and have them where they say what comes back.
+-- The documents leave out the last two when they say what to send, and have them where they say what comes back. The
+-- twin has no website widget that could trigger `webwidget_triggered`: it may be subscribed to, and never happens.
 local EVENTS = {
     "conversation_created", "conversation_status_changed", "conversation_updated", "message_created",
     "message_updated", "webwidget_triggered", "contact_created", "contact_updated",
@@ -18,6 +20,7 @@ local function show(webhook)
         url = webhook.url,
         subscriptions = core.array(webhook.subscriptions),
         account_id = webhook.account_id,
+        secret = webhook.secret,
     }
 end
 
@@ -49,10 +52,12 @@ function webhooks.list(call)
 end
 
 function webhooks.create(call)
+    local target, subscriptions = check_url(call, call.fields.url), check_subscriptions(call)
     return show(call.store:insert("webhooks", {
         account_id = call.account.id,
-        url = check_url(call, call.fields.url),
-        subscriptions = check_subscriptions(call) or {},
+        url = target,
+        subscriptions = subscriptions or {},
+        secret = ("twin-webhook-secret-%d"):format(call.store:last_id("webhooks") + 1),
     }))
 end
 

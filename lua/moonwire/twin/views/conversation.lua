@@ -49,6 +49,7 @@ function view.message(store, message)
         message_type = message.message_type,
         created_at = message.created_at,
         private = message.private,
+        status = message.status or "sent",
         attachment = message.attachments[1],
         attachments = message.attachments[1] and core.array(message.attachments) or nil,
         sender = view.sender(store, message),
@@ -58,7 +59,10 @@ function view.message(store, message)
     }
 end
 
-local function unread(store, conversation)
+--- How many messages of the contact came since anybody answered.
+---@param store moonwire.twin.store
+---@return integer
+function view.unread(store, conversation)
     local count = 0
     for message in store:each("messages", "conversation_id", conversation.id, true) do
         if message.message_type == "outgoing" and not message.private then
@@ -117,12 +121,13 @@ function view.conversation(store, conversation, user_id)
         account_id = conversation.account_id,
         inbox_id = conversation.inbox_id,
         status = conversation.status,
+        priority = conversation.priority or core.null,
         timestamp = tostring(conversation.last_activity_at),
         created_at = conversation.created_at,
         last_activity_at = conversation.last_activity_at,
         contact_last_seen_at = tostring(conversation.contact_last_seen_at),
         agent_last_seen_at = tostring(conversation.agent_last_seen_at),
-        unread_count = unread(store, conversation),
+        unread_count = view.unread(store, conversation),
         labels = core.array(conversation.labels),
         additional_attributes = conversation.additional_attributes,
         custom_attributes = conversation.custom_attributes,
