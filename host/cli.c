@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "interrupt.h"
@@ -52,7 +53,8 @@ static const mw__option apply_options[] = {
 
 static const mw__option twin_options[] = {
     {"--listen", "HOST:PORT", "where to listen [127.0.0.1:0, that is any free port]"},
-    {"--data", "DATA", "what is in it: demo, a plausible desk; empty; or FILE.json of export [demo]"},
+    {"--data", "DATA",
+     "what is in it: demo, a plausible desk; empty; or FILE.json of export [demo]"},
     {"--state", "FILE", "keep everything in FILE, an SQLite database, across restarts"},
     {"--limits", "LIMITS", "platform, or one limit for all: 60/min; see above [none]"},
     {"--retry-after", NULL, "say with each 429 how long to wait"},
@@ -286,8 +288,18 @@ static int finish(int code)
     return code == MW_EXIT_OK ? failed : code;
 }
 
+/* A standard stream that came closed: the next file or socket would get its number, and output would go there. What
+ * takes its place fails when it is used. */
+static void fill_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
 int moonwire_cli(int argc, char **argv)
 {
+    fill_standard_streams();
     /* The process that a script runs in: before anything else, and without a word on standard output. */
     if (argc > 1 && strcmp(argv[1], "--worker") == 0)
         return mw__worker_main(argc, argv);

@@ -38,12 +38,24 @@ static bool split_address(char *text, const char **host, uint16_t *port)
     return **host != '\0';
 }
 
+/* Tokens come from data that anybody may have written; the lines are made to be evaluated by a shell. */
+static void put_quoted(const char *text)
+{
+    putchar('\'');
+    for (; *text; text++)
+        fputs(*text == '\'' ? "'\\''" : (char[]){*text, '\0'}, stdout);
+    putchar('\'');
+}
+
 static void announce(const mw__env *env)
 {
     puts("# a twin of both services; Ctrl-C stops it. Settings for a shell:");
     for (unsigned i = 0; i < MW__ENV_COUNT; i++)
-        if (env->values[i])
-            printf("export %s='%s'\n", mw__env_name(i), env->values[i]);
+        if (env->values[i]) {
+            printf("export %s=", mw__env_name(i));
+            put_quoted(env->values[i]);
+            putchar('\n');
+        }
     fflush(stdout);
 }
 
@@ -83,11 +95,7 @@ static int export_state(const mw__args *args, const mw__twin_options *options)
     moonwire *host = moonwire_new(&(moonwire_options){.lua_dir = options->lua_dir}, &error);
     if (!host)
         return mw__complain("twin", MW_EXIT_SCRIPT, "%s", error.message);
-    int code = mw__host_require(host, "moonwire.cli.export");
-    if (code == MW_OK) {
-        mw__twin_push_settings(host->L, options);
-        code = mw__host_call(host, 1, 1);
-    }
+    int code = mw__twin_call(host, "moonwire.cli.export", options, 1);
     size_t length = 0;
     const char *text = code == MW_OK ? lua_tolstring(host->L, -1, &length) : NULL;
     int exit = MW_EXIT_OK;

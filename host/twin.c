@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failure.h"
 #include "host.h"
 
 struct mw__twin {
@@ -27,7 +28,8 @@ struct mw__twin {
     int code;
 };
 
-void mw__twin_push_settings(lua_State *L, const mw__twin_options *options)
+/* [-0, +1, memory] */
+static void push_settings(lua_State *L, const mw__twin_options *options)
 {
     lua_newtable(L);
     for (size_t i = 0; i < options->setting_count; i++) {
@@ -44,33 +46,46 @@ void mw__twin_push_settings(lua_State *L, const mw__twin_options *options)
     }
 }
 
+/* (module, options) -> what the module's function gives for (settings, host, port). [-2, +n, raises] */
+static int l_call_module(lua_State *L)
+{
+    const char *module = lua_touserdata(L, 1);
+    const mw__twin_options *options = lua_touserdata(L, 2);
+    lua_settop(L, 0);
+    lua_getglobal(L, "require");
+    lua_pushstring(L, module);
+    lua_call(L, 1, 1);
+    push_settings(L, options);
+    lua_pushstring(L, options->host);
+    lua_pushinteger(L, options->port);
+    lua_call(L, 3, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+int mw__twin_call(moonwire *host, const char *module, const mw__twin_options *options, int nresults)
+{
+    lua_pushcfunction(host->L, l_call_module);
+    lua_pushlightuserdata(host->L, (void *)module);
+    lua_pushlightuserdata(host->L, (void *)options);
+    int code = mw__host_call(host, 2, nresults);
+    /* What is no error of the library is no mistake in the settings: Lua has run out of memory. */
+    return code == MW_INVALID && strcmp(moonwire_error_kind(host), "invalid") != 0 ? MW_MEMORY
+                                                                                   : code;
+}
+
 /* Calls moonwire.cli.twin, which gives the variables by name, and leaves the function that closes the
  * twin.
  * [-0, +1 or +0, -] */
 static int start_lua(mw__twin *twin, moonwire *host)
 {
-    lua_State *L = host->L;
-    int code = mw__host_require(host, "moonwire.cli.twin");
+    int code = mw__twin_call(host, "moonwire.cli.twin", &twin->options, 2);
     if (code < 0)
-        goto failed;
-    lua_pushstring(L, twin->options.host);
-    lua_pushinteger(L, twin->options.port);
-    mw__twin_push_settings(L, &twin->options);
-    code = mw__host_call(host, 3, 2);
-    if (code < 0)
-        goto failed;
-    for (unsigned i = 0; i < MW__ENV_COUNT && code == MW_OK; i++) {
-        lua_pushstring(L, mw__env_name(i));
-        lua_rawget(L, -2);
-        code = mw__env_set(&twin->env, i, lua_tostring(L, -1));
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
+        return mw_error_set(&twin->error, code, "", "can't start the twin: %.*s",
+                            (int)strcspn(moonwire_error(host), "\n"), moonwire_error(host));
+    for (unsigned i = 0; i < MW__ENV_COUNT && code == MW_OK; i++)
+        code = mw__env_set(&twin->env, i, mw__failure_field(host->L, -1, mw__env_name(i)));
+    lua_pop(host->L, 1);
     return code;
-
-failed:
-    return mw_error_set(&twin->error, code, "", "can't start the twin: %.*s",
-                        (int)strcspn(moonwire_error(host), "\n"), moonwire_error(host));
 }
 
 static void report(mw__twin *twin, mw_loop *loop, int code)

@@ -1,5 +1,5 @@
 /* twin.h: a twin of both services in this process, on a thread of its own. Functions from the main
- * thread. */
+ * thread, unless they say otherwise. */
 #ifndef MOONWIRE_TWIN_H
 #define MOONWIRE_TWIN_H
 
@@ -9,6 +9,7 @@
 #include "env.h"
 #include "mw/error.h"
 
+struct moonwire;
 typedef struct mw__twin mw__twin;
 
 /* What moonwire.cli.twin reads, by name ("data", "fault"); a name may repeat. */
@@ -29,9 +30,12 @@ typedef struct mw__twin_options {
  * each variable is set, others' values are gone. Returns 0 or a negative mw_err with `error`. */
 int mw__twin_start(const mw__twin_options *options, mw__twin **twin, mw__env *env, mw_error *error);
 
-/* The settings as a table of lists: { data = { "demo" }, fault = { "...", "..." } }. [-0, +1, memory] */
-struct lua_State;
-void mw__twin_push_settings(struct lua_State *L, const mw__twin_options *options);
+/* Calls the function that a Lua module is: module(settings, host, port), with the settings as a
+ * table of lists: { data = { "demo" }, fault = { "...", "..." } }. On the thread of `host`. MW_OK
+ * with its results, or a negative mw_err with moonwire_error(host): MW_INVALID when a setting is
+ * wrong. [-0, +nresults or +0, -] */
+int mw__twin_call(struct moonwire *host, const char *module, const mw__twin_options *options,
+                  int nresults);
 
 /* Stops the twin, waits for its thread and frees it. NULL is fine. */
 void mw__twin_stop(mw__twin *twin);

@@ -84,6 +84,21 @@ describe("the command line", function()
         assert.equal(1, code)
     end)
 
+    it("gives the number of a standard stream that came closed to nothing else", function()
+        local text = process.quote(process.write(os.tmpname(), "print(1)"))
+        for _, command in ipairs { "ops", "twin export", "run --twin " .. text, "run --sandbox=off " .. text } do
+            for _, closed in ipairs { ">&-", "<&- >&-", "<&- >&- 2>&-" } do
+                local _, how, code = os.execute(("unset LD_PRELOAD; exec 2>/dev/null; %s %s %s"):format(
+                    process.quote(host.binary), command, closed))
+                assert.same({ "exit", 1 }, { how, code }, command .. " " .. closed)
+            end
+            local _, how, code = os.execute(("unset LD_PRELOAD; %s %s <&- >/dev/null 2>&1"):format(
+                process.quote(host.binary), command))
+            assert.same({ "exit", 0 }, { how, code }, command)
+        end
+        os.execute("unset LD_PRELOAD; rm " .. text)
+    end)
+
     it("ends like any filter when nobody reads on", function()
         local path = process.write(os.tmpname(), "while true do print(1) end")
         local output, _, code = process.run { "bash", "-c", ("%s run %s | head -n 1; exit ${PIPESTATUS[0]}"):format(

@@ -59,6 +59,22 @@ describe("the control route", function()
         assert.same({ error = "the control route has no GET /_twin/nothing; GET /_twin/ tells what there is" }, body)
     end)
 
+    it("quotes what is no text, and cuts what is long, without harm", function()
+        local ask = start()
+        for _, case in ipairs {
+            { 422, "POST", "clock", '{"\255":1}', "unknown field '?'; there is advance" },
+            { 422, "POST", "clock", '{"advance":"\255"}', "'?' is no duration" },
+            { 422, "POST", "clock", '{"a' .. ("é"):rep(60) .. '":1}', "unknown field 'a" .. ("??"):rep(49) .. "?'" },
+            { 422, "POST", "faults", '{"faults":["contacts.get:\255"]}', "there is no kind '?'" },
+            { 404, "POST", "snapshots/\255/restore", "", "there is no snapshot '?'" },
+            { 404, "GET", "\255", nil, "the control route has no GET /_twin/?" },
+        } do
+            local status, body = ask(case[2], case[3], case[4])
+            assert.equal(case[1], status)
+            assert.truthy(body.error:find(case[5], 1, true), body.error)
+        end
+    end)
+
     it("keeps a log of requests, but not of its own", function()
         local ask, send = start { faults = "agents.list:status=503" }
         send("GET", CONTACT .. "?a=b")

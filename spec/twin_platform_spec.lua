@@ -108,6 +108,14 @@ describe("the twin's platform API", function()
             assert.equal(404, (platform("GET", "/users/999")))
         end)
 
+        it("are answered as they are when they are made again", function()
+            local user = new_user "Kim"
+            local again = good("POST", "/users", { name = "Other", email = "KIM@new.example", password = "Secret-2" })
+            assert.same(user, again)
+            assert.equal(1, good("POST", "/users", { name = "x", email = "ADA@nimbus-bikes.example" }).id)
+            assert.equal("Ada Brandt", good("GET", "/users/1").name)
+        end)
+
         it("don't have their password kept", function()
             local user = new_user "Kim"
             for _, value in pairs(state.store:get("users", user.id)) do
@@ -118,7 +126,10 @@ describe("the twin's platform API", function()
         it("have a name and an address of their own", function()
             invalid("email", "POST", "/users", { name = "x" })
             invalid("email", "POST", "/users", { name = "x", email = "nowhere" })
-            invalid("email", "POST", "/users", { name = "x", email = "ADA@nimbus-bikes.example" })
+            for _, password in ipairs { "", "Ab-12", "abcdef-1", "ABCDEF-1", "Abcdefg-", "Abcdefg1" } do
+                invalid("password", "POST", "/users", { name = "x", email = "x@x.example", password = password })
+                invalid("password", "PATCH", "/users/2", { password = password })
+            end
             invalid("name", "POST", "/users", { email = "x@x.example" })
             invalid("custom_attributes", "POST", "/users", { name = "x", email = "x@x.example", custom_attributes = 1 })
             invalid("email", "PATCH", "/users/2", { email = "ada@nimbus-bikes.example" })

@@ -1,5 +1,6 @@
 --- The twin of Ooctopus: its handler driven request by request, then a whole twin behind real sockets.
 local core = require "moonwire.core"
+local dump = require "moonwire.twin.dump"
 local calls = require "spec.support.calls"
 local process = require "spec.support.process"
 local twin_client = require "spec.support.twin"
@@ -194,6 +195,38 @@ describe("the twin's desk", function()
             assert.same({ note.id, sent.id }, { list[#list - 1].id, list[#list].id })
         end)
 
+        it("are no longer than 150,000 characters, whoever writes them", function()
+            local longest = ("\u{e9}"):rep(150000)
+            local door = "/public/api/v1/inboxes/nimbus-dealers/contacts"
+            local _, visitor = send("POST", door, {}, {})
+            local conversations = ("%s/%s/conversations"):format(door, visitor.source_id)
+            local _, opened = send("POST", conversations, {}, {})
+            local ways = {
+                { "/conversations/60/messages", function(text) return { content = text } end },
+                { "/conversations", function(text)
+                    return { source_id = "nimbus-1-10", inbox_id = 1, message = { content = text } }
+                end },
+                { ("%s/%d/messages"):format(conversations, opened.id), function(text) return { content = text } end },
+            }
+            for _, way in ipairs(ways) do
+                local target = way[1]:find "^/public" and way[1] or ACCOUNT .. way[1]
+                assert.equal(200, (send("POST", target, way[2](longest))), target)
+                local status, body = send("POST", target, way[2](longest .. "!"))
+                assert.equal(422, status)
+                assert.same({ "content" }, body.attributes)
+            end
+        end)
+
+        it("are the contact's own words only where a program carries them", function()
+            local words = { content = "Hello?", message_type = "incoming" }
+            local status, body = send("POST", ACCOUNT .. "/conversations/2/messages", words)
+            assert.equal(422, status)
+            assert.same({ error = "Incoming messages are only allowed in Api inboxes" }, body)
+            local said = post("/conversations/1/messages", words)
+            assert.equal("incoming", said.message_type)
+            assert.equal("contact", said.sender.type)
+        end)
+
         it("carry attachments that come as multipart", function()
             local parts = table.concat({
                 '--b0u"', 'Content-Disposition: form-data; name="content"', "", "see here",
@@ -272,14 +305,24 @@ describe("the twin's desk", function()
             assert.equal(59, get("/conversations").data.meta.all_count)
         end)
 
+        it("may be called by a number in an inbox", function()
+            assert.equal("20", post("/contacts/1/contact_inboxes", { inbox_id = 4, source_id = 20 }).source_id)
+            local again = { inbox_id = 4, source_id = "20" }
+            assert.equal(422, (send("POST", ACCOUNT .. "/contacts/2/contact_inboxes", again)))
+            assert.is_truthy(dump.read(dump.write(state.store)))
+        end)
+
         it("are refused as records are: message and attributes", function()
             local status, body = send("POST", ACCOUNT .. "/contacts",
                 { inbox_id = 1, email = "olivia.hart@mail.example" })
             assert.equal(422, status)
             assert.same({ message = "Email has already been taken", attributes = { "email" } }, body)
-            status, body = send("PUT", ACCOUNT .. "/contacts/2", { phone_number = "0049 30" })
-            assert.equal(422, status)
-            assert.same({ "phone_number" }, body.attributes)
+            for _, number in ipairs { "0049 30", "+0491511234", "+1", "+1234567890123456" } do
+                status, body = send("PUT", ACCOUNT .. "/contacts/2", { phone_number = number })
+                assert.equal(422, status, number)
+                assert.same({ "phone_number" }, body.attributes)
+            end
+            assert.equal(204, (send("PUT", ACCOUNT .. "/contacts/2", { phone_number = "+123456789012345" })))
             assert.equal(204, (send("PUT", ACCOUNT .. "/contacts/1", { email = "olivia.hart@mail.example" })))
         end)
     end)
@@ -326,6 +369,28 @@ describe("the twin's desk", function()
             assert.equal(4, #get("/inboxes").payload)
         end)
 
+        it("leave out of an inbox what is null", function()
+            local made = post("/inboxes", { name = "App", channel = {
+                type = "api", webhook_url = core.null, welcome_title = core.null, greeting_enabled = false,
+            } })
+            assert.equal("", made.welcome_title)
+            assert.is_nil(made.webhook_url)
+            assert.is_false(made.greeting_enabled)
+            local function change(channel)
+                return send("PATCH", ("%s/inboxes/%d"):format(ACCOUNT, made.id),
+                    { enable_auto_assignment = true, channel = channel })
+            end
+            local _, changed = change { webhook_url = "http://127.0.0.1:9/" }
+            assert.equal("http://127.0.0.1:9/", changed.webhook_url)
+            _, changed = change { webhook_url = core.null }
+            assert.is_nil(changed.webhook_url)
+            for name, wrong in pairs { webhook_url = "ftp://x", greeting_message = 1, greeting_enabled = "yes" } do
+                local status, body = change { [name] = wrong }
+                assert.equal(422, status)
+                assert.same({ name }, body.attributes)
+            end
+        end)
+
         it("show who asks", function()
             for _, path in ipairs { "/profile", "/api/v1/profile" } do
                 local status, body = send("GET", path)
@@ -342,6 +407,9 @@ describe("the twin's desk", function()
             assert.equal(422, (send("POST", ACCOUNT .. "/webhooks", { url = "ftp://x.example" })))
             assert.equal(422, (send("POST", ACCOUNT .. "/webhooks",
                 { url = "https://y.example", subscriptions = { "everything" } })))
+            assert.equal(422, (send("POST", ACCOUNT .. "/webhooks",
+                { url = "https://y.example", subscriptions = core.array {} })))
+            assert.equal(8, #post("/webhooks", { url = "https://y.example" }).subscriptions)
             assert.equal(200, (send("DELETE", ACCOUNT .. "/webhooks/1")))
             assert.equal(404, (send("PATCH", ACCOUNT .. "/webhooks/1", { url = "https://z.example" })))
         end)

@@ -112,7 +112,7 @@ describe("twin.start", function()
             conditions = { { attribute_key = "content", filter_operator = "contains", values = { "urgent" } } },
             actions = { { action_name = "add_label", action_params = { "vip" } } },
         }
-        desk.messages:create(59, { content = "this is urgent", message_type = "incoming" })
+        desk.messages:create(59, { content = "this is urgent" })
         assert.same({ "vip" }, desk.conversations:labels(59).payload)
         local deliveries = t:deliveries()
         assert.is_true(#deliveries >= 1)

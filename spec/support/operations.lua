@@ -183,9 +183,10 @@ function operations.headers(row, token)
 end
 
 --- A state in which every good call finds what it is about.
+---@param options? table as twin.new takes them
 ---@return moonwire.twin.state state, function send
-function operations.state()
-    local state = twin_client.state()
+function operations.state(options)
+    local state = twin_client.state(options)
     local send = twin_client.client(state)
     local function make(path, fields, token)
         local status, body = send("POST", path, fields, { api_access_token = token or operations.TOKENS.user })

@@ -17,7 +17,7 @@ local function seed_of(text)
     return seed
 end
 
-local function start(host, port, settings)
+local function start(settings, host, port)
     return require "moonwire.twin".start {
         host = host,
         port = port,
@@ -31,13 +31,13 @@ local function start(host, port, settings)
     }
 end
 
+--- @param settings table<string, string[]> options by their names on the command line, in order
 --- @param host string numeric address
 --- @param port integer 0 for any free one
---- @param settings table<string, string[]> options by their names on the command line, in order
 --- @return fun() close
 --- @return table<string, string> settings by the names of the environment variables
-return function(host, port, settings)
-    local twin = plain(start, host, port, settings)
+return function(settings, host, port)
+    local twin = plain(start, settings, host, port)
     local desk, circuit = twin.ooctopus, twin.circuit
     return function() twin:stop() end, {
         OOCTOPUS_URL = desk.url,

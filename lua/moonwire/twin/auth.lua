@@ -23,15 +23,6 @@ local function serves(row, kind)
     return false
 end
 
-local function documents(row, status)
-    for _, response in ipairs(row.responses) do
-        if response.status == status then
-            return true
-        end
-    end
-    return false
-end
-
 --- The identity behind a request, or a 401: `{ kind = "user"|"bot"|"platform"|"oauth", id = ... }`, where id is a
 --- user, a bot or, of Circuit, a UUID. A row without token kinds is open to everybody: `{ kind = "public" }`.
 ---@param store moonwire.twin.store
@@ -90,7 +81,7 @@ function auth.enter(store, row, identity, account_id)
     end
     if allowed then
         return account
-    elseif documents(row, 403) then
+    elseif errors.documents(row, 403) then
         errors.raise(403, "You are not authorized to access this account")
     end
     return errors.not_found("Account")
@@ -101,7 +92,7 @@ end
 ---@param identity table
 function auth.check_administrator(row, identity)
     if identity.role ~= "administrator" then
-        errors.raise(documents(row, 403) and 403 or 401, "You are not authorized to do this action")
+        errors.raise(errors.documents(row, 403) and 403 or 401, "You are not authorized to do this action")
     end
 end
 

@@ -118,15 +118,6 @@ function check.body(row, fields)
     end
 end
 
-local function documents(row, status)
-    for _, response in ipairs(row.responses) do
-        if response.status == status then
-            return true
-        end
-    end
-    return false
-end
-
 local function query_value(field, texts)
     if field.type == "array" then
         return texts
@@ -155,7 +146,7 @@ function check.query(row, pairs_)
         end
     end
     local text, at = check_fields(row.query or {}, out, "")
-    if text and documents(row, 400) then
+    if text and errors.documents(row, 400) then
         errors.raise(400, text)
     elseif text then
         errors.invalid(text, { at })

@@ -6,7 +6,7 @@ local contact_fields = {}
 
 local FORMAT = {
     email = "^[^@%s]+@[^@%s]+$",
-    phone_number = "^%+%d+$",
+    phone_number = "^%+[1-9]%d" .. ("%d?"):rep(13) .. "$", -- E.164
     identifier = ".",
 }
 

@@ -227,7 +227,10 @@ function control.answer(state, request)
     if ok then
         return 200, headers, result
     elseif errors.is(result) then
-        return result.status, headers, core.json_encode(result.body)
+        -- What was asked for is quoted in it, which may be no text, or cut inside a character.
+        local text = result.body.error
+        text = utf8.len(text) and text or text:gsub("[\128-\255]", "?")
+        return result.status, headers, core.json_encode { error = text }
     end
     core.log("error", ("twin: %s %s failed: %s"):format(request.method, request.path, tostring(result)))
     return 500, headers, '{"error":"Internal error in the twin"}'

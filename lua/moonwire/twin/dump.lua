@@ -15,13 +15,22 @@ local MOST = 2 ^ 53 -- what a number of JSON holds exactly
 local DEEPEST = 50 -- what lies deeper could not be shown inside an answer
 local LONGEST_NAME = 60
 
+-- The same order in every run: of several faults the same one is told.
+local NAMES = {}
+for name in pairs(schema) do
+    NAMES[#NAMES + 1] = name
+end
+table.sort(NAMES)
+
 -- Ends the reading; caught in dump.read.
 local function refuse(where, text, ...)
     error({ problem = where .. ": " .. text:format(...) }, 0)
 end
 
+-- What was given, cut; in it, and where it is cut, there may be bytes that are no text.
 local function shown(value)
-    return tostring(value):sub(1, LONGEST_NAME)
+    local text = tostring(value):sub(1, LONGEST_NAME)
+    return utf8.len(text) and text or (text:gsub("[\128-\255]", "?"))
 end
 
 -- ---- writing ----
@@ -86,9 +95,11 @@ local FITS = {
 }
 
 -- JSON values alone, not too deep: what a table of Lua may hold besides could never be sent.
-local function check_depth(where, value, left)
+local function check_value(where, value, left)
     local kind = type(value)
-    if kind == "table" then
+    if kind == "string" and not utf8.len(value) then
+        refuse(where, "is not UTF-8")
+    elseif kind == "table" then
         if left == 0 then
             refuse(where, "nested deeper than %d levels", DEEPEST)
         end
@@ -96,7 +107,8 @@ local function check_depth(where, value, left)
             if type(key) ~= "string" and math.type(key) ~= "integer" then
                 refuse(where, "a key is a %s", type(key))
             end
-            check_depth(where, inner, left - 1)
+            check_value(where, key, left)
+            check_value(where, inner, left - 1)
         end
     elseif kind ~= "string" and kind ~= "number" and kind ~= "boolean" and value ~= core.null then
         refuse(where, "a value is a %s", kind)
@@ -118,7 +130,7 @@ local function check_field(where, field, value)
             refuse(("%s[%d]"):format(where, i), "is no %s", item_kind)
         end
     end
-    check_depth(where, value, DEEPEST)
+    check_value(where, value, DEEPEST)
     return value
 end
 
@@ -154,9 +166,7 @@ end
 
 local function read_table(into, name, list)
     local shape = schema[name]
-    if not shape then
-        refuse("tables", "there is no table '%s'", shown(name))
-    elseif not is_list(list) then
+    if not is_list(list) then
         refuse("tables." .. name, "is no list")
     end
     for i, given in ipairs(list) do
@@ -168,9 +178,9 @@ local function read_table(into, name, list)
 end
 
 local function check_references(into)
-    for name, shape in pairs(schema) do
+    for _, name in ipairs(NAMES) do
         for record in into:each(name) do
-            for _, field in ipairs(shape.fields) do
+            for _, field in ipairs(schema[name].fields) do
                 local id = field.ref and record[field[1]]
                 if id and not into:get(field.ref, id) then
                     refuse(("tables.%s, id %d, %s"):format(name, record.id, field[1]), "there is no %d in %s", id,
@@ -225,9 +235,16 @@ local function read(given)
     if not is_object(given.tables) then
         refuse("tables", "is no object")
     end
+    for name in pairs(given.tables) do
+        if not schema[name] then
+            refuse("tables", "there is no table '%s'", shown(name))
+        end
+    end
     local into = store.new()
-    for name, list in pairs(given.tables) do
-        read_table(into, name, list)
+    for _, name in ipairs(NAMES) do
+        if given.tables[name] ~= nil then
+            read_table(into, name, given.tables[name])
+        end
     end
     settle(into)
     check_references(into)

@@ -1,5 +1,5 @@
 --- The error answers of both services: what a handler raises and how the answer looks on the wire.
--- Knows nothing of routes or records.
+-- Knows rows by what they document, nothing of routes or records.
 local errors = {}
 
 local failure = {}
@@ -24,6 +24,19 @@ end
 ---@param what string|nil "Contact"; "Resource" without it
 function errors.not_found(what)
     errors.raise(404, (what or "Resource") .. " could not be found")
+end
+
+--- Whether the documents of an operation list a status.
+---@param row table the operation
+---@param status integer
+---@return boolean
+function errors.documents(row, status)
+    for _, response in ipairs(row.responses) do
+        if response.status == status then
+            return true
+        end
+    end
+    return false
 end
 
 --- Whether `value` came from one of the functions above and not from a bug.

@@ -8,6 +8,7 @@ local call = require "moonwire.twin.call"
 local check = require "moonwire.twin.check"
 local errors = require "moonwire.twin.errors"
 local router = require "moonwire.twin.router"
+local signature = require "moonwire.twin.signature"
 local url = require "moonwire.twin.url"
 
 local handler = {}
@@ -165,7 +166,8 @@ local function perform(state, request, found)
     local one = admit(state, request, route, found.values)
     local result, status = route.serve(one)
     automation.run(one)
-    local posts = state.outbox:plan(one)
+    -- What a webhook's delivery does here causes no more of them: two such webhooks would double them without end.
+    local posts = not signature.is_delivery(request.headers) and state.outbox:plan(one) or nil
     state:save()
     return posts, status or good_status(route.row), result
 end

@@ -16,6 +16,7 @@ local clock = require "moonwire.twin.clock"
 local control = require "moonwire.twin.control"
 local dump = require "moonwire.twin.dump"
 local faults = require "moonwire.twin.faults"
+local guard = require "moonwire.twin.guard"
 local handler = require "moonwire.twin.handler"
 local limits = require "moonwire.twin.limits"
 local outbox = require "moonwire.twin.outbox"
@@ -49,8 +50,8 @@ end
 ---@field host string? numeric address to listen on; 127.0.0.1 without it
 ---@field port integer? 0 or nil for any free one
 local OPTIONS = {
-    data = true, state = true, limits = true, retry_after = true, faults = true, seed = true, deliver_anywhere = true, now = true,
-    control_token = true, host = true, port = true,
+    data = true, state = true, limits = true, retry_after = true, faults = true, seed = true,
+    deliver_anywhere = true, now = true, control_token = true, host = true, port = true,
 }
 
 local function check_options(options)
@@ -148,10 +149,11 @@ running.__index = running
 function twin.start(options)
     options = options or {}
     local made = twin.new(options)
+    local serve = twin.handler(made)
     local listens, server = pcall(core.server, {
         host = options.host,
         port = options.port,
-        handler = twin.handler(made),
+        handler = guard.is_loopback(options.host) and guard.wrap(serve) or serve,
     })
     if not listens then
         made:stop()

@@ -25,7 +25,13 @@ function journal.open(path, read_only)
     }, journal)
 end
 
+local function refuse(path, kind, id, problem)
+    local message = ("can't read '%s': its %s %s %s"):format(path, kind, id, problem):gsub("%c", "?")
+    error(core.error { kind = "invalid", message = message }, 0)
+end
+
 --- All that is in the file, in the form that `dump.read` takes; nil when nothing is.
+--- Raises an error that names the document at fault.
 ---@return table|nil
 function journal:read()
     local out, found = { format = dump.FORMAT, version = dump.VERSION, tables = {}, last_ids = {} }, false
@@ -33,10 +39,11 @@ function journal:read()
         found = true
         local ok, value = pcall(core.json_decode, body)
         if not ok then
-            local message = ("can't read '%s': its %s %s is no JSON"):format(self.path, kind, id)
-            error(core.error { kind = "invalid", message = message }, 0)
+            refuse(self.path, kind, id, "is no JSON")
         elseif kind == LAST_ID then
             out.last_ids[id] = value
+        elseif type(value) ~= "table" or tostring(value.id) ~= id then
+            refuse(self.path, kind, id, "holds another id")
         else
             out.tables[kind] = out.tables[kind] or {}
             table.insert(out.tables[kind], value)

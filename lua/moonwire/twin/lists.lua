@@ -12,10 +12,21 @@ function lists.has(list, value)
     return false
 end
 
+-- A set of the items, so that lists as long as a request may hold are not searched item by item.
+local function set_of(list)
+    local set = {}
+    for _, item in ipairs(list) do
+        set[item] = true
+    end
+    return set
+end
+
 --- Appends those of `values` that `list` lacks.
 function lists.add(list, values)
+    local there = set_of(list)
     for _, value in ipairs(values) do
-        if not lists.has(list, value) then
+        if not there[value] then
+            there[value] = true
             list[#list + 1] = value
         end
     end
@@ -23,9 +34,13 @@ end
 
 --- Removes every item of `list` that is one of `values`.
 function lists.drop(list, values)
-    for i = #list, 1, -1 do
-        if lists.has(values, list[i]) then
-            table.remove(list, i)
+    local gone, kept = set_of(values), 0
+    for i = 1, #list do
+        local item = list[i]
+        list[i] = nil
+        if not gone[item] then
+            kept = kept + 1
+            list[kept] = item
         end
     end
 end

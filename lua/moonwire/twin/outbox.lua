@@ -41,6 +41,7 @@ function outbox.new(options)
         queue = {}, first = 1, last = 0, bytes = 0,
         workers = {}, working = 0,
         troubled = {}, troubled_count = 0,
+        stopped = false,
     }, outbox)
 end
 
@@ -224,10 +225,10 @@ local function put(self, post)
 end
 
 --- Sends in the background, in order, up to 32 at a time. Returns at once. What doesn't fit into the queue (10,000
---- deliveries, 64 MiB) is dropped, with a warning.
+--- deliveries, 64 MiB) is dropped, with a warning; after `stop` everything is, without one.
 ---@param posts moonwire.twin.post[]
 function outbox:send(posts)
-    for _, post in ipairs(posts) do
+    for _, post in ipairs(self.stopped and {} or posts) do
         put(self, post)
     end
     hire(self)
@@ -248,8 +249,9 @@ function outbox:wait()
     end
 end
 
---- Gives up what is under way and what is queued, and waits until it has ended.
+--- Gives up what is under way and what is queued, for good, and waits until it has ended.
 function outbox:stop()
+    self.stopped = true
     self.queue, self.first, self.last, self.bytes = {}, 1, 0, 0
     local tasks = tasks_of(self)
     for _, task in ipairs(tasks) do

@@ -28,7 +28,7 @@ local function texts(params)
     local out = {}
     for _, value in ipairs(params) do
         if type(value) == "string" and value ~= "" and not value:find(",", 1, true) then
-            lists.add(out, { value })
+            out[#out + 1] = value
         end
     end
     return out

@@ -20,4 +20,11 @@ function signature.headers(delivery, secret, body, now)
     return headers
 end
 
+--- Whether a request is a delivery.
+---@param headers table<string, string> of a request that came in, names in lower case
+---@return boolean
+function signature.is_delivery(headers)
+    return headers["x-chatwoot-delivery"] ~= nil
+end
+
 return signature

@@ -2,8 +2,11 @@
 -- in (the agents' API, the public one, automation rules) comes through here, so that times, reports and events are
 -- the same for all. Knows records and events, no wire.
 local core = require "moonwire.core"
+local errors = require "moonwire.twin.errors"
 
 local talk = {}
+
+local LONGEST_CONTENT = 150000 -- characters
 
 --- The link between a contact and an inbox by which both know each other; made when there is none.
 ---@param call moonwire.twin.call
@@ -158,6 +161,16 @@ local function heard(call, conversation, message)
         end
     end
     call.store:update("conversations", conversation, changes)
+end
+
+--- What a message may say; ends the request with 422 when it is too long.
+---@param content string
+---@return string content
+function talk.check_content(content)
+    if (utf8.len(content) or #content) > LONGEST_CONTENT then
+        errors.invalid(("Content is too long (maximum is %d characters)"):format(LONGEST_CONTENT), { "content" })
+    end
+    return content
 end
 
 --- Puts a message into a conversation, in the name of whoever asks; one of the contact when it is incoming.

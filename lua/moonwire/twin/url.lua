@@ -4,6 +4,8 @@ local errors = require "moonwire.twin.errors"
 
 local url = {}
 
+local LONGEST = 8192 -- bytes of a URL
+
 local function from_hex(digits)
     return string.char(tonumber(digits, 16))
 end
@@ -61,11 +63,12 @@ function url.segments(path)
     return trimmed ~= "" and core.str.split(trimmed, "/") or {}, slash
 end
 
---- Whether `text` is an http or https URL with a host and no blanks or control characters.
+--- Whether `text` is an http or https URL with a host and no blanks or control characters, of 8 KiB at most: what is
+--- longer could not be posted to.
 ---@param text any what is no text is no URL
 ---@return boolean
 function url.is_http(text)
-    local host = type(text) == "string" and text:match("^[hH][tT][tT][pP][sS]?://([^/?#]+)")
+    local host = type(text) == "string" and #text <= LONGEST and text:match("^[hH][tT][tT][pP][sS]?://([^/?#]+)")
     if not host or text:find("[%c%s]") then
         return false
     end

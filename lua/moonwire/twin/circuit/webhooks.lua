@@ -11,6 +11,7 @@ local circuit = {}
 local TABLE = "circuit_webhooks"
 local MAX_WEBHOOKS = 20 -- of one user
 local MAX_USERS = 50 -- of one presence webhook
+local MAX_FILTERS = 50 -- of one other webhook: each may be a regular expression
 
 local function view(webhook)
     return {
@@ -45,6 +46,8 @@ end
 local function check_filter(filter)
     if filter and #filter == 0 then
         errors.raise(400, "invalid event filter")
+    elseif filter and #filter > MAX_FILTERS then
+        errors.raise(403, "too many event filters")
     end
     for _, item in ipairs(filter or {}) do
         if not events.is_filter(item) then

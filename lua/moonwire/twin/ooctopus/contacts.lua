@@ -123,6 +123,7 @@ function contacts.create_contact_inbox(call)
     local contact = contact_of(call)
     local inbox = call:find("inboxes", call.fields.inbox_id, "Inbox")
     local source_id = call:given("source_id")
+    source_id = source_id and tostring(source_id) -- ids may come as numbers
     if source_id and call.store:first("contact_inboxes", "source", inbox.id .. "|" .. source_id) then
         errors.invalid("Source has already been taken", { "source_id" })
     end

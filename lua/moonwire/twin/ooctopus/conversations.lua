@@ -187,6 +187,8 @@ function conversations.create(call)
     local fields = call.fields
     local inbox = call:find("inboxes", fields.inbox_id, "Inbox")
     local assignee, team = agent_id(call), team_id(call)
+    local message = call:given("message")
+    local content = message and talk.check_content(message.content)
     local conversation = talk.open(call, link_for(call, inbox, tostring(fields.source_id)), {
         status = call:given("status"),
         assignee_id = assignee,
@@ -194,9 +196,8 @@ function conversations.create(call)
         additional_attributes = call:given("additional_attributes"),
         custom_attributes = call:given("custom_attributes"),
     })
-    local message = call:given("message")
     if message then
-        talk.say(call, conversation, { content = message.content })
+        talk.say(call, conversation, { content = content })
     end
     return show(call, conversation)
 end

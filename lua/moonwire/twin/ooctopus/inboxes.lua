@@ -32,10 +32,10 @@ inboxes.rows = {
     },
 }
 
--- The fields of a channel that inboxes show.
+-- The fields of a channel that inboxes show, with their types.
 local SHOWN = {
-    "website_url", "welcome_title", "welcome_tagline", "widget_color", "greeting_enabled", "greeting_message",
-    "webhook_url",
+    website_url = "string", welcome_title = "string", welcome_tagline = "string", widget_color = "string",
+    greeting_enabled = "boolean", greeting_message = "string", webhook_url = "string",
 }
 
 local function inbox_of(call)
@@ -51,19 +51,15 @@ function inboxes.get(call)
 end
 
 local function check_channel(channel)
-    local target = channel.webhook_url
-    if target ~= nil and target ~= "" and (type(target) ~= "string" or not url.is_http(target)) then
-        errors.invalid("Webhook url is invalid", { "webhook_url" })
-    end
-    local enabled = channel.greeting_enabled
-    if enabled ~= nil and type(enabled) ~= "boolean" then
-        errors.invalid("Greeting enabled is not of type boolean", { "greeting_enabled" })
-    end
-    for _, name in ipairs(SHOWN) do
+    for name, kind in pairs(SHOWN) do
         local value = channel[name]
-        if name ~= "greeting_enabled" and value ~= nil and value ~= core.null and type(value) ~= "string" then
-            errors.invalid(name .. " is not of type string", { name })
+        if value ~= nil and value ~= core.null and type(value) ~= kind then
+            errors.invalid(("%s is not of type %s"):format(name, kind), { name })
         end
+    end
+    local target = channel.webhook_url
+    if type(target) == "string" and target ~= "" and not url.is_http(target) then
+        errors.invalid("Webhook url is invalid", { "webhook_url" })
     end
 end
 
@@ -71,7 +67,7 @@ end
 local function channel_changes(call)
     local channel, changes = call:given("channel") or {}, {}
     check_channel(channel)
-    for _, name in ipairs(SHOWN) do
+    for name in pairs(SHOWN) do
         changes[name] = channel[name]
     end
     return changes
@@ -103,12 +99,18 @@ function inboxes.create(call)
     if not name or name == "" then
         errors.invalid("Name can't be blank", { "name" })
     end
-    local inbox = channel_changes(call)
-    inbox.id = call.store:last_id("inboxes") + 1
-    inbox.account_id = call.account.id
-    inbox.name = name
-    inbox.enable_auto_assignment = true
-    inbox.avatar_url = avatar_of(call)
+    local inbox = {
+        id = call.store:last_id("inboxes") + 1,
+        account_id = call.account.id,
+        name = name,
+        enable_auto_assignment = true,
+        avatar_url = avatar_of(call),
+    }
+    for field, value in pairs(channel_changes(call)) do
+        if value ~= core.null then
+            inbox[field] = value
+        end
+    end
     local kind = (call:given("channel") or {}).type or "web_widget"
     if not KINDS[kind] then
         errors.invalid("Channel.type is not included in the list", { "channel.type" })

@@ -84,9 +84,18 @@ local function attachments(call)
     return out
 end
 
+-- Whether a program carries the messages of a conversation: it may speak for the contact, and says what arrived.
+local function is_carried(call, conversation)
+    return call.store:get("inboxes", conversation.inbox_id).channel_type == "Channel::Api"
+end
+
 function messages.create(call)
-    return view.message(call.store, talk.say(call, conversation_of(call), {
-        content = call.fields.content,
+    local conversation = conversation_of(call)
+    if call:given("message_type") == "incoming" and not is_carried(call, conversation) then
+        errors.raise(422, "Incoming messages are only allowed in Api inboxes")
+    end
+    return view.message(call.store, talk.say(call, conversation, {
+        content = talk.check_content(call.fields.content),
         message_type = call:given("message_type"),
         private = call:given("private"),
         content_type = call:given("content_type"),
@@ -109,7 +118,7 @@ local STATUSES = { sent = true, delivered = true, read = true, failed = true }
 function messages.update(call)
     local conversation = conversation_of(call)
     local message = message_of(call, conversation)
-    if call.store:get("inboxes", conversation.inbox_id).channel_type ~= "Channel::Api" then
+    if not is_carried(call, conversation) then
         errors.raise(403, "Message status update is only allowed for API inboxes")
     end
     local status = call:given("status")

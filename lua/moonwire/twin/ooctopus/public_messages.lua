@@ -20,7 +20,7 @@ end
 function messages.create(call)
     local conversation, echo_id = visitors.conversation(call), call:given("echo_id")
     return view.message(call.store, talk.say(call, conversation, {
-        content = call:given("content") or "",
+        content = talk.check_content(call:given("content") or ""),
         message_type = "incoming",
         echo_id = echo_id and tostring(echo_id), -- some clients count theirs
     }))

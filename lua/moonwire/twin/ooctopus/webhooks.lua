@@ -37,6 +37,9 @@ end
 
 local function check_subscriptions(call)
     local wanted = call:given("subscriptions")
+    if wanted and #wanted == 0 then
+        errors.invalid("Subscriptions are invalid", { "subscriptions" })
+    end
     for i, event in ipairs(wanted or {}) do
         if not lists.has(EVENTS, event) then
             local at = ("subscriptions[%d]"):format(i)
@@ -56,7 +59,7 @@ function webhooks.create(call)
     return show(call.store:insert("webhooks", {
         account_id = call.account.id,
         url = target,
-        subscriptions = subscriptions or {},
+        subscriptions = subscriptions or EVENTS, -- as on the platform, who names none hears of all
         secret = ("twin-webhook-secret-%d"):format(call.store:last_id("webhooks") + 1),
     }))
 end

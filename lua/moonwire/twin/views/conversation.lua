@@ -28,14 +28,14 @@ local sender_of = {
         local bot = store:get("agent_bots", id)
         return bot and { id = bot.id, name = bot.name, type = "agent_bot" }
     end,
-    system = function() end,
 }
 
---- Who wrote a message; nil for the desk itself and for somebody who is gone.
+--- Who wrote a message; nil for the desk itself, for somebody who is gone, and for what data of others calls a sender.
 ---@param store moonwire.twin.store
 ---@return table|nil
 function view.sender(store, message)
-    return sender_of[message.sender_type](store, message.sender_id)
+    local find = sender_of[message.sender_type]
+    return find and find(store, message.sender_id)
 end
 
 ---@param store moonwire.twin.store
