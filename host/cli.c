@@ -162,8 +162,9 @@ const mw__command mw__commands[] = {
             "contact searches a minute in an account, 100 reports a minute of a user and 1000 in an account,\n"
             "in fixed windows.\n\n"
             "A FAULT is OPERATION:KIND or OPERATION:KIND:RATE, as in messages.create:drop-after-commit:10%.\n"
-            "OPERATION is MODULE.METHOD or a pattern, '*' for all. KIND is one of drop, drop-after-commit,\n"
-            "reset, truncate, html, status=CODE and delay=TIME. RATE is N% or 1/N, every request without it.\n\n"
+            "OPERATION is MODULE.METHOD or a pattern, '*' for all. KIND is one of drop, reset,\n"
+            "drop-after-commit, reset-after-commit, truncate, html, status=CODE and delay=TIME. RATE is N%\n"
+            "or 1/N, every request without it.\n\n"
             "Under /_twin/ a program can switch faults, turn the clock on, save and restore the state and\n"
             "read what was asked for; the header X-Twin-Token opens it. docs/twin.md has it all.\n",
         .options = twin_options,
