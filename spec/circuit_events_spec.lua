@@ -18,7 +18,10 @@ describe("events of the twin's Circuit", function()
     before_each(function()
         got, log = {}, {}
         state = support.state { data = "empty" }
-        state.outbox = outbox.new { log = function(entry) log[#log + 1] = entry end }
+        state.outbox = outbox.new {
+            log = function(entry) log[#log + 1] = entry end,
+            say = function() end,
+        }
         server = core.server {
             handler = function(request)
                 local body = core.json_decode(request.body)

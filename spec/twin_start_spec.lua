@@ -125,12 +125,16 @@ describe("twin.start", function()
         assert.same({}, t:deliveries())
     end)
 
-    it("keeps to this machine unless it is told otherwise", function()
-        local t <close> = twin.start()
+    it("keeps to this machine unless it is told otherwise, and says so", function()
+        local lines = {}
+        local t <close> = twin.start { on_log = function(level, line) lines[#lines + 1] = level .. " " .. line end }
         local desk <close> = t:connect "ooctopus"
         desk.webhooks:create { url = "http://hooks.example/x", subscriptions = { "conversation_updated" } }
         desk.conversations:assign(60, { team_id = 1 })
         assert.equal("denied", t:deliveries()[1].kind)
+        assert.same({ "warn twin: not delivered to http://hooks.example: not a loopback address; "
+            .. "--deliver-anywhere allows it" }, lines)
+        calls.failing("invalid", twin.start, { on_log = "stderr" })
         local far <close> = twin.start { deliver_anywhere = true }
         assert.is_true(far.state.outbox.anywhere)
         local circuit <close> = t:connect "circuit"

@@ -332,7 +332,8 @@ end)
 
 describe("a request to the twin", function()
     it("leaves nothing behind when it fails in the middle", function()
-        local state = support.state()
+        local lines = {}
+        local state = support.state { on_log = function(_, line) lines[#lines + 1] = line end }
         local send = support.client(state)
         local before = picture(state.store)
         local insert, said = state.store.insert, 0
@@ -347,6 +348,8 @@ describe("a request to the twin", function()
         })
         state.store.insert = nil
         assert.equal(500, status)
+        assert.equal(1, #lines)
+        assert.matches("^twin: POST /api/v1/accounts/1/conversations failed: .*no room for messages$", lines[1])
         assert.equal(1, said)
         assert.same(before, picture(state.store))
         assert.equal(200, (send("POST", "/api/v1/accounts/1/conversations", {

@@ -16,7 +16,7 @@ local EVENTS = {
 }
 
 describe("webhooks of the twin", function()
-    local state, send, log, servers, released
+    local state, send, log, said, servers, released
 
     -- A server that keeps what is posted to it, in `got`; `answer` may say something else than 200.
     local function receiver(answer)
@@ -54,12 +54,13 @@ describe("webhooks of the twin", function()
     local function new_outbox(options)
         options = options or {}
         options.log = function(entry) log[#log + 1] = entry end
+        options.say = function(_, line) said[#said + 1] = line end
         state.outbox = outbox.new(options)
     end
 
     before_each(function()
-        servers, log, released = {}, {}, false
-        state = support.state()
+        servers, log, said, released = {}, {}, {}, false
+        state = support.state { on_log = function(_, line) said[#said + 1] = line end }
         send = support.client(state)
         new_outbox()
     end)
@@ -459,6 +460,8 @@ describe("webhooks of the twin", function()
             state.journal = { save = function() error "disk full" end }
             local uuids = state.store:first("twin").uuids
             assert.equal(500, (send("POST", ACCOUNT .. "/conversations/1/messages", { content = "x" })))
+            assert.equal(1, #said)
+            assert.matches("^twin: POST .* failed: .*disk full$", said[1])
             state.journal = nil
             state.outbox:wait()
             assert.same({}, hook.got)
@@ -476,6 +479,7 @@ describe("webhooks of the twin", function()
                     error "no log"
                 end
             end,
+            say = function(_, line) said[#said + 1] = line end,
         }
         local posts = {}
         for i = 1, 40 do
@@ -484,6 +488,8 @@ describe("webhooks of the twin", function()
         state.outbox:send(posts)
         state.outbox:wait()
         assert.equal(40, #hook.got)
+        assert.equal(1, #said)
+        assert.matches("^twin: the delivery of e failed: .*no log$", said[1])
     end)
 
     describe("a receiver that hangs", function()

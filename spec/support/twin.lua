@@ -6,13 +6,20 @@ local twin = require "moonwire.twin"
 
 local support = {}
 
+local function errors_only(level, line)
+    if level == "error" then
+        core.log(level, line)
+    end
+end
+
 --- What the clock of `support.state` says.
 support.NOW = 1800000000
 
---- The state of a twin: demo data, and a clock that stands still, unless `options` say otherwise.
+--- The state of a twin: demo data, a clock that stands still, and nobody who hears of trouble with deliveries, unless
+--- `options` say otherwise. What the twin itself does wrong is shown.
 ---@param options? table as twin.new takes them
 function support.state(options)
-    local all = { data = "demo", now = function() return support.NOW + 0.5 end }
+    local all = { data = "demo", now = function() return support.NOW + 0.5 end, on_log = errors_only }
     for name, value in pairs(options or {}) do
         all[name] = value
     end

@@ -232,7 +232,7 @@ function control.answer(state, request)
         text = utf8.len(text) and text or text:gsub("[\128-\255]", "?")
         return result.status, headers, core.json_encode { error = text }
     end
-    core.log("error", ("twin: %s %s failed: %s"):format(request.method, request.path, tostring(result)))
+    state.say("error", ("twin: %s %s failed: %s"):format(request.method, request.path, tostring(result)))
     return 500, headers, '{"error":"Internal error in the twin"}'
 end
 

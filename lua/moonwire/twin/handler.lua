@@ -192,7 +192,7 @@ function handler.serve(state, request, found)
     state.store:rollback()
     local failure = posts
     if not errors.is(failure) then
-        core.log("error", describe(request, failure))
+        state.say("error", describe(request, failure))
         failure = { status = 500, body = { error = "Internal error in the twin" } }
     end
     return handler.word(request, failure)
@@ -208,19 +208,20 @@ function handler.word(request, failure)
 end
 
 --- The answer on the wire.
+---@param state moonwire.twin.state
 ---@param request table
 ---@param status integer
 ---@param result any nil for none
 ---@param headers table<string, string> grows by the content type
 ---@return integer status, table headers, string body
-function handler.write(request, status, result, headers)
+function handler.write(state, request, status, result, headers)
     if result == nil or status == 204 then
         return status, headers, ""
     end
     headers["content-type"] = "application/json; charset=utf-8"
     local encoded, text = pcall(core.json_encode, result)
     if not encoded then
-        core.log("error", describe(request, text))
+        state.say("error", describe(request, text))
         return 500, headers, '{"error":"Internal error in the twin"}'
     end
     return status, headers, text

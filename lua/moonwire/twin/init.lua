@@ -46,11 +46,14 @@ end
 ---@field seed integer? what the chances of faults follow from; the same seed gives the same run
 ---@field deliver_anywhere boolean? webhooks go to any address; without it to loopback addresses alone
 ---@field now number|(fun(): number)|nil epoch seconds: a clock that stands still, or a clock; without it, the real one
+--- Gets lines about trouble, with their level, "warn" or "error": a delivery that was not made, a fault of the twin
+--- itself. Without it they go to the log, which is standard error.
+---@field on_log (fun(level: string, line: string))?
 ---@field control_token string? of the control route /_twin/; "twin-control-token" without it
 ---@field host string? numeric address to listen on; 127.0.0.1 without it
 ---@field port integer? 0 or nil for any free one
 local OPTIONS = {
-    data = true, state = true, limits = true, retry_after = true, faults = true, seed = true,
+    data = true, state = true, limits = true, retry_after = true, faults = true, seed = true, on_log = true,
     deliver_anywhere = true, now = true, control_token = true, host = true, port = true,
 }
 
@@ -63,6 +66,8 @@ local function check_options(options)
             refuse("twin.start", ("unknown option '%s'"):format(tostring(name)))
         elseif name == "seed" and math.type(value) ~= "integer" then
             refuse("twin.start", "seed must be an integer, got " .. core.got(value))
+        elseif name == "on_log" and type(value) ~= "function" then
+            refuse("twin.start", "on_log must be a function, got " .. core.got(value))
         elseif name == "control_token" and (type(value) ~= "string" or value == "") then
             refuse("twin.start", "control_token must be a text that is not empty, got " .. core.got(value))
         end
@@ -106,11 +111,13 @@ function twin.new(options)
         retry_after = options.retry_after == true,
         faults = faulty,
         seed = options.seed or 1,
+        say = options.on_log or core.log,
         control_token = options.control_token or "twin-control-token",
     }
     made.now = clock.of(made, base)
     made.outbox = outbox.new {
         deliver_anywhere = options.deliver_anywhere == true,
+        say = made.say,
         log = function(entry)
             entry.time = made.now()
             made.log:delivery(entry)

@@ -30,7 +30,9 @@ outbox.__index = outbox
 --- An outbox. `deliver_anywhere`: also to addresses that are not of this machine. `timeout`: seconds for a delivery.
 --- `log` is told the outcome of each: { event, url, delivery, status, error, kind, elapsed }; `status` when there was
 --- an answer, `error` and `kind` (of moonwire.error, or "status") when it was not delivered, `elapsed` in seconds.
----@param options { deliver_anywhere: boolean|nil, timeout: number|nil, log: fun(entry: table)|nil }|nil
+--- `say` gets lines about trouble, with their level; they go to the host's log without it.
+---@param options { deliver_anywhere: boolean|nil, timeout: number|nil, log: fun(entry: table)|nil,
+--- say: fun(level: string, line: string)|nil }|nil
 ---@return moonwire.twin.outbox
 function outbox.new(options)
     options = options or {}
@@ -38,6 +40,7 @@ function outbox.new(options)
         anywhere = options.deliver_anywhere or false,
         timeout = options.timeout or TIMEOUT,
         log = options.log or function() end,
+        say = options.say or core.log,
         queue = {}, first = 1, last = 0, bytes = 0,
         workers = {}, working = 0,
         troubled = {}, troubled_count = 0,
@@ -73,12 +76,12 @@ end
 --- what becomes of the records later doesn't change them. Part of the request's transaction, as it counts UUIDs.
 ---@param call moonwire.twin.call
 ---@return moonwire.twin.post[]
-function outbox:plan(call) -- luacheck: no self
+function outbox:plan(call)
     local posts = {}
     for _, event in ipairs(call.events) do
         local ok, problem = pcall(posts_of, call.store, event, posts)
         if not ok then
-            core.log("error", ("twin: %s can't be posted: %s"):format(event.name, tostring(problem)))
+            self.say("error", ("twin: %s can't be posted: %s"):format(event.name, tostring(problem)))
         end
     end
     return posts
@@ -108,7 +111,7 @@ local function warn(self, target, text)
     end
     self.troubled[target] = true
     self.troubled_count = self.troubled_count + 1
-    core.log("warn", "twin: " .. text)
+    self.say("warn", "twin: " .. text)
 end
 
 local function note(self, post, outcome)
@@ -195,7 +198,7 @@ local function work(self, worker)
     while post do
         local ok, problem = pcall(deliver, self, post)
         if not ok then
-            core.log("error", ("twin: the delivery of %s failed: %s"):format(post.event, tostring(problem)))
+            self.say("error", ("twin: the delivery of %s failed: %s"):format(post.event, tostring(problem)))
         end
         post = take(self)
     end

@@ -14,16 +14,16 @@ local BEFORE = {
     reset = function()
         return nil, "reset"
     end,
-    html = function(_, _, headers)
+    html = function(_, _, _, headers)
         headers["content-type"] = "text/html"
         return 200, headers, HTML
     end,
-    status = function(fault, request, headers)
+    status = function(state, fault, request, headers)
         local status, result = handler.word(request, {
             status = fault.status,
             body = { error = "A fault of the twin: " .. fault.text },
         })
-        return handler.write(request, status, result, headers)
+        return handler.write(state, request, status, result, headers)
     end,
 }
 
@@ -85,12 +85,12 @@ local function answer(state, request, found, entry, headers)
         end
     end
     if fault and BEFORE[fault.kind] then
-        return BEFORE[fault.kind](fault, request, headers)
+        return BEFORE[fault.kind](state, fault, request, headers)
     end
     local status, result, posts = handler.serve(state, request, found)
     state.outbox:send(posts or {})
     local body
-    status, headers, body = handler.write(request, status, result, headers)
+    status, headers, body = handler.write(state, request, status, result, headers)
     if fault then
         return AFTER[fault.kind](status, headers, body)
     end

@@ -14,6 +14,7 @@ local schema = require "moonwire.twin.schema"
 ---@field seed integer of the faults
 ---@field control_token string
 ---@field snapshots table<string, table> by name, as dump.write makes them
+---@field say fun(level: string, line: string) where lines about trouble go
 ---@field outbox moonwire.twin.outbox
 ---@field journal moonwire.twin.journal|nil what keeps the records in a file
 ---@field requests integer served so far
