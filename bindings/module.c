@@ -304,9 +304,23 @@ static bool fits_path(const mw_operation *row, const char *text)
     return field->type != MW_T_INTEGER || text[strspn(text, "0123456789")] == '\0';
 }
 
-/* core.listing(module, first) -> { method, name, path_params, at, page_by, page_size }, whether
- * `first` was taken for a method. `first` is the first argument of `each`: it names a method of the
- * module, or "list" is meant. [-2, +2, raises] */
+/* Whether the module's `get` finds what the row lists: it takes the path parameters of the row and
+ * one more, the id. */
+static bool has_get(const mw_operation *row)
+{
+    const mw_operation *get = mw_operation_find(row->service, row->module, "get");
+    const mw_field *has = get ? get->path_params : NULL;
+    const mw_field *field = row->path_params;
+    for (; has && field && field->name; has++, field++) {
+        if (!has->name || strcmp(has->name, field->name) != 0)
+            return false;
+    }
+    return has && has->name && !has[1].name;
+}
+
+/* core.listing(module, first) -> { module, method, name, path_params, at, page_by, page_size,
+ * has_get }, whether `first` was taken for a method. `first` is the first argument of `each`: it
+ * names a method of the module, or "list" is meant. [-2, +2, raises] */
 static int l_listing(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);
@@ -326,7 +340,9 @@ static int l_listing(lua_State *L)
     int path = 0;
     for (const mw_field *field = row->path_params; field && field->name; field++)
         path++;
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 8);
+    lua_pushstring(L, row->module);
+    lua_setfield(L, -2, "module");
     lua_pushstring(L, row->method);
     lua_setfield(L, -2, "method");
     lua_pushfstring(L, "%s:%s", row->module, row->method);
@@ -341,6 +357,8 @@ static int l_listing(lua_State *L)
         lua_pushinteger(L, (lua_Integer)row->items.page_size);
         lua_setfield(L, -2, "page_size");
     }
+    lua_pushboolean(L, has_get(row));
+    lua_setfield(L, -2, "has_get");
     lua_pushboolean(L, named);
     return 2;
 }

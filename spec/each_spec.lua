@@ -146,6 +146,32 @@ describe("each", function()
         assert.same({ "a", "b", "c" }, names)
     end)
 
+    it("makes no snapshot of items without an id", function()
+        answer = function() return '[{"id":1,"name":"a"},{"id":null,"name":"b"}]' end
+        local ids, failure = collect(desk.teams, { snapshot = true })
+        assert.equal("", ids)
+        assert.is_true(mw.is_error(failure, "decode"))
+        assert.matches("teams:list: decode: the answer holds an item without an id", tostring(failure), 1, true)
+        assert.same({ name = "b", id = mw.null }, failure.body)
+        assert.equal(1, #targets)
+    end)
+
+    it("gives the items of a snapshot as `get` answers them, wrapped in `payload` or not", function()
+        answer = function(request)
+            if request.path:find "/contacts/2$" then
+                return { payload = { id = 2, name = "wrapped" } }
+            elseif request.path:find "/contacts/1$" then
+                return { id = 1, name = "bare", payload = mw.array {} }
+            end
+            return { payload = items(1, 2) }
+        end
+        local names = {}
+        for contact in desk.contacts:each { snapshot = true } do
+            names[#names + 1] = contact.id .. " " .. contact.name
+        end
+        assert.same({ "1 bare", "2 wrapped" }, names)
+    end)
+
     it("fetches the next page only when it is asked for", function()
         answer = paged(15, 100)
         local next_item = desk.contacts:each()

@@ -4,6 +4,8 @@
 --- no "has more" field, so a short or an empty page ends a list, and so does a page that brings nothing new (a server
 --- that ignores the page parameter would answer for ever). A short page is no end while the answer counts more items
 --- than came so far: then the server's pages are smaller than the documented ones.
+---
+--- Must not know how a call is sent, nor which operations there are.
 local core = require "moonwire.core"
 
 core.own()
@@ -125,6 +127,84 @@ local function fetch(state)
     state.items, state.index = new, 0
 end
 
+--- The next item of the pages, or nil at their end.
+local function next_listed(state)
+    while state.index >= #state.items do
+        if state.over then
+            return nil
+        end
+        fetch(state)
+    end
+    state.index = state.index + 1
+    return state.items[state.index]
+end
+
+--- Reads the ids of all that is listed, or of the first `max`. Goes on where a page failed before.
+local function read_ids(state)
+    local ids = state.ids
+    while #ids < state.max do
+        local item = next_listed(state)
+        if item == nil then
+            break
+        elseif id_of(item) == nil then
+            error(core.error {
+                kind = "decode",
+                operation = state.info.name,
+                message = "the answer holds an item without an id",
+                body = item,
+                sent = "yes",
+            }, 0)
+        end
+        ids[#ids + 1] = id_of(item)
+    end
+end
+
+--- The item with this id as it is now, or nil when it is gone.
+local function get_item(state, id)
+    local path = state.info.path_params
+    local args = table.move(state.args, 1, path, 1, {})
+    args[path + 1], args[path + 3] = id, state.args[path + 2]
+    local ok, answer, failure = pcall(state.get, table.unpack(args, 1, path + 3))
+    if ok and answer ~= nil then
+        local inner = type(answer) == "table" and answer.payload -- single items may be wrapped
+        return id_of(inner) == id and inner or answer
+    end
+    failure = ok and failure or answer -- a safe view returns it
+    if not core.is_error(failure, "not_found") then
+        error(failure, 0)
+    end
+end
+
+--- The next item of a snapshot that is still there, or nil at its end.
+local function next_kept(state)
+    if not state.read then
+        read_ids(state)
+        state.read = true
+    end
+    while state.at < #state.ids do
+        local item = get_item(state, state.ids[state.at + 1])
+        state.at = state.at + 1
+        if item ~= nil then
+            return item
+        end
+    end
+end
+
+--- The next item for the loop, or nil at the end.
+local function step(state)
+    if state.given >= state.max then
+        return nil
+    end
+    local ok, item = pcall(state.next, state)
+    if ok then
+        state.given = state.given + (item ~= nil and 1 or 0)
+        return item
+    elseif state.given > 0 and core.is_error(item) then
+        item.partial = true
+    end
+    error(item, 0)
+end
+
 local function copy(params)
     local result = {}
     for key, value in pairs(params) do
@@ -133,14 +213,50 @@ local function copy(params)
     return result
 end
 
+local function refuse(info, field, problem)
+    error(core.error {
+        kind = "invalid",
+        operation = info.name,
+        field = field,
+        sent = "no",
+        message = ("%s: %s"):format(info.name, problem),
+    }, 0)
+end
+
+--- Takes `max` and `snapshot` out of the parameters: they are for `each`, and never sent.
+local function take_own(info, params)
+    local max, snapshot = params.max, params.snapshot
+    params.max, params.snapshot = nil, nil
+    if max ~= nil and (math.type(max) ~= "integer" or max < 0) then
+        refuse(info, "max", "max must be an integer from 0 on, got " .. core.got(max))
+    elseif snapshot ~= nil and type(snapshot) ~= "boolean" then
+        refuse(info, "snapshot", "snapshot must be a boolean, got " .. core.got(snapshot))
+    elseif snapshot and not info.has_get then
+        refuse(info, "snapshot", ("a snapshot gets each item by its id, and %s has no operation 'get' for these")
+            :format(info.module))
+    end
+    return max or math.huge, snapshot or false
+end
+
 --- Iterates over every item of a list: `for contact in desk.contacts:each{ sort = "name" } do`. The first argument
 --- may name another method that lists ("search"), then come the path parameters, the parameters and the options as for
 --- a call; without a name the module's `list` is meant. `page` among the parameters is the page to start with.
 --- A page is fetched when its first item is asked for, so leaving the loop early saves the rest. Items come once each;
 --- of lists that page back in time (messages) the newest comes first.
 ---
---- Raises an error of kind "invalid" at once where the module or the method lists nothing, or changes something; on
---- the way whatever a page raises, after the items that came before it, on a safe view too.
+--- Two more parameters are for `each` alone, and are not sent:
+---
+--- `max`, an integer: the loop ends after so many items, and no page is fetched beyond them.
+---
+--- `snapshot = true`: the ids of all pages are read first (with `max`, of the first so many items), then each item is
+--- fetched by the module's `get` when its turn comes, as it is by then; one that is gone is left out. For loops that
+--- change what the list is narrowed by: whoever resolves the open conversations page by page makes the rest move up,
+--- so that the next page begins behind items that never came. It costs a request for each item.
+---
+--- Raises an error of kind "invalid" at once where the module or the method lists nothing, or changes something, and
+--- for a snapshot where the module has no `get` for what is listed; on the way whatever a request raises, on a safe
+--- view too. `partial` of that error is true when items came before it, and the loop has seen a part of the list. Asked
+--- again, the iterator tries that request again.
 ---@param module moonwire.module
 ---@param ... any [method,] path parameters..., parameters, options
 ---@return fun(): any iterator
@@ -150,40 +266,38 @@ local function each(module, ...)
     local at = info.path_params + 1
     local params = args[at]
     if params ~= nil and type(params) ~= "table" or args.n > at + 1 then
-        error(core.error {
-            kind = "invalid",
-            operation = info.name,
-            sent = "no",
-            message = ("%s: each expects %d path parameter%s and a table of parameters"):format(info.name,
-                info.path_params, info.path_params == 1 and "" or "s"),
-        }, 0)
+        refuse(info, nil, ("each expects %d path parameter%s and a table of parameters"):format(info.path_params,
+            info.path_params == 1 and "" or "s"))
     end
     params = copy(params or {})
+    local max, snapshot = take_own(info, params)
     if info.page_by == "page" and params.page == nil then
         params.page = 1
     end
     args[at], args.n = params, math.max(args.n, at)
-    local method = module[info.method]
+    local method, get = module[info.method], snapshot and module.get
     local state = {
         info = info,
         params = params,
         args = args,
         call = function(...) return method(module, ...) end,
+        get = function(...) return get(module, ...) end,
+        next = snapshot and next_kept or next_listed,
+        max = max,
+        given = 0, -- items to the loop
+        -- of the pages
         seen = {},
         count = 0, -- of items that came
         items = {},
         index = 0,
         over = false,
+        -- of a snapshot
+        ids = {},
+        read = false, -- all of them
+        at = 0,
     }
     return function()
-        while state.index >= #state.items do
-            if state.over then
-                return nil
-            end
-            fetch(state)
-        end
-        state.index = state.index + 1
-        return state.items[state.index]
+        return step(state)
     end
 end
 

@@ -40,6 +40,7 @@ local task = require "moonwire.task"
 ---@field sent "no"|"yes"|"unknown"|nil whether the request reached the server and may have had an effect
 ---@field url string? redacted
 ---@field request_id string? what the server calls this request in its logs, from the header X-Request-Id
+---@field partial true|nil from `each`: items came before it, so the loop has seen a part of the list. Not in the text
 
 ---@alias moonwire.kind
 ---| "invalid" # the arguments don't fit; nothing was sent
@@ -129,7 +130,10 @@ local task = require "moonwire.task"
 --- `extra = { name = value }` among the parameters passes names that they don't know, in the body where there is one,
 --- else in the query. A call raises a moonwire.error.
 ---
---- `each` goes over every item of a list, page by page: `for c in desk.contacts:each("search", { q = "ada" }) do`.
+--- `each` goes over every item of a list, page by page: `for c in desk.contacts:each("search", { q = "ada" }) do`. With
+--- `max = n` among the parameters it ends after n items; with `snapshot = true` it reads the ids of all pages first and
+--- gets each item when its turn comes, for loops that change what they list. A page that fails raises its error after
+--- the items that came before it, and then `partial` of the error is true.
 ---@class moonwire.module
 ---@field each fun(self: moonwire.module, ...: any): fun(): any [method,] path parameters..., parameters, options
 ---@field [string] moonwire.module|fun(self: moonwire.module, ...: any): any, moonwire.response
