@@ -40,6 +40,7 @@ struct mw_client {
     bool proxy_from_env;
     bool insecure;
     bool upstream;
+    bool origin_kept; /* libcurl has been seen to leave a URL that begins with `origin` as it is */
     bool closed;
     bool loop_closes;
     bool freed; /* by its owner; the memory goes with the last call */

@@ -155,3 +155,22 @@ const char *mw__path_problem(const char *path)
         }
     }
 }
+
+bool mw__url_is_plain(const char *tail)
+{
+    bool query = false;
+    if (tail[0] != '/')
+        return false;
+    for (const char *c = tail + 1; *c; c++) {
+        if (unreserved((unsigned char)*c) || (query && (*c == '=' || *c == '&')))
+            continue;
+        if (*c == '%' && hex_digit(c[1]) && hex_digit(c[2])) {
+            c += 2;
+        } else if (*c == '?' && !query && c[1] != '\0') {
+            query = true;
+        } else if (*c != '/' || query || c[-1] == '/') {
+            return false;
+        }
+    }
+    return true;
+}

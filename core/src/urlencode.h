@@ -29,4 +29,9 @@ const char *mw__segment_problem(const char *text, size_t length);
  * ".." segments), or NULL. */
 const char *mw__path_problem(const char *path);
 
+/* Whether `tail`, what follows an origin in a URL, is made only of what every parser of URLs leaves
+ * as it is: unreserved characters, single '/' and encoded bytes, then perhaps '?' and a query of the
+ * same with '=' and '&'. */
+bool mw__url_is_plain(const char *tail);
+
 #endif

@@ -1,4 +1,8 @@
 /* urlencode_test.c: the text of URLs and forms. */
+#include <stdio.h>
+#include <string.h>
+
+#include "curl_lib.h"
 #include "test.h"
 #include "urlencode.h"
 
@@ -69,4 +73,54 @@ TEST(lists_are_repeated_or_joined)
     check_field(&(mw_field){.name = "on"}, &yes, false, "x=1&on=true");
     mw_value whole = {.type = MW_V_NUMBER, .as.number = 12.0};
     check_field(&(mw_field){.name = "n"}, &whole, false, "x=1&n=12");
+}
+
+/* Whether libcurl's parser gives back what it was given. */
+static bool is_kept(const char *url)
+{
+    CURLU *parsed = mw__curl->url();
+    char *text = NULL;
+    bool kept = mw__curl->url_set(parsed, CURLUPART_URL, url, CURLU_PATH_AS_IS) == CURLUE_OK &&
+                mw__curl->url_get(parsed, CURLUPART_URL, &text, 0) == CURLUE_OK &&
+                strcmp(url, text) == 0;
+    mw__curl->free(text);
+    mw__curl->url_cleanup(parsed);
+    return kept;
+}
+
+TEST(what_is_plain_libcurl_keeps)
+{
+    static const char *const plain[] = {
+        "/",           "/a/b.c", "/a%20b%2f%2F", "/a/../b/./c", "/a?b=c&d=%5B",
+        "/a?%C3%A9=1", "/?a",    "/a/",          "/..?b=..",
+    };
+    static const char *const other[] = {
+        "",      "a",     "?a",    "//a",    "/a//b",     "/a b",   "/a%2",
+        "/a%zz", "/a#b",  "/a?",   "/a?b?c", "/a?b#c",    "/a?b/c", "/a@b",
+        "/a:b",  "/a\\b", "/a\tb", "/a?b c", "/\xC3\xA9", "/a[]",   "/a%",
+    };
+    CHECK_INT(mw__curl_load(NULL), 0);
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        char url[64];
+        snprintf(url, sizeof url, "http://127.0.0.1:80%s", plain[i]);
+        CHECK(mw__url_is_plain(plain[i]));
+        CHECK(is_kept(url));
+    }
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++)
+        CHECK(!mw__url_is_plain(other[i]));
+}
+
+/* Every text of three characters out of those that mean something in a URL. */
+TEST(nothing_that_libcurl_changes_is_plain)
+{
+    static const char signs[] = "/?#&=%2eE.:@;+[]\\ aZ~-_";
+    size_t count = sizeof signs - 1;
+    CHECK_INT(mw__curl_load(NULL), 0);
+    for (size_t i = 0; i < count * count * count; i++) {
+        char url[40];
+        snprintf(url, sizeof url, "http://127.0.0.1:80/%c%c%c", signs[i % count],
+                 signs[i / count % count], signs[i / count / count]);
+        if (mw__url_is_plain(url + strlen("http://127.0.0.1:80")))
+            CHECK(is_kept(url));
+    }
 }
