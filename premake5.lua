@@ -250,6 +250,9 @@ test_program("mw_fuzz", matches "spec/fuzz/*.c", {
     include = { "core/include", "core/src", "spec/fuzz" }, links = { "mwcore", "uv", "dl", "m" },
 })
 test_program("bench_spawn", matches "tools/bench_spawn.c")
+test_program("bench_curl", matches "tools/bench_curl.c", {
+    include = { lua_include }, links = { "curl", "dl", "m" }, link = { lua },
+})
 -- An interpreter for the specs that is itself built with the sanitizers, so that core.so can be loaded into it.
 test_program("lua5.4", matches "tools/sanitized_lua.c", {
     include = { lua_include }, links = { "dl", "m" }, link = { lua, "-rdynamic" },

@@ -33,6 +33,7 @@ local include_rules = {
     { "^examples/", system = set(c_standard, "moonwire") },
     { "^host/", system = set(c_standard, posix, lua_headers, "moonwire_lua histedit seccomp"), own = "host",
         public = true },
+    { "^tools/bench_curl%.c$", system = set(c_standard, posix, lua_headers, "curl/curl") },
     { "^tools/", system = set(c_standard, posix, lua_headers) },
     { "^spec/c/raw_server/", system = set(c_standard, posix), own = "spec/c/raw_server" },
 }
