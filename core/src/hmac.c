@@ -1,12 +1,13 @@
 /* hmac.c: owns the one handle on libcrypto, and HMAC-SHA256. Must not know what is signed. Any thread. */
 #include "mw/hmac.h"
 
-#include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "library.h"
 
 #define LIBRARY "libcrypto.so.3"
 #define DIGEST 32
@@ -25,20 +26,9 @@ static char reason[256];
 
 static void load(void)
 {
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-        const char *text = dlerror();
-        snprintf(reason, sizeof reason, "%s", text ? text : "unknown reason");
-        return;
-    }
-    void *symbols[] = {dlsym(library, "EVP_sha256"), dlsym(library, "HMAC")};
-    if (!symbols[0] || !symbols[1]) {
-        snprintf(reason, sizeof reason, "it has no %s", symbols[0] ? "HMAC" : "EVP_sha256");
-        return;
-    }
-    memcpy(&sha256, &symbols[0], sizeof sha256);
-    memcpy(&hmac, &symbols[1], sizeof hmac);
-    loaded = true;
+    static const mw__symbol symbols[] = {{"EVP_sha256", &sha256}, {"HMAC", &hmac}};
+    loaded = mw__library_open(LIBRARY, symbols, sizeof symbols / sizeof symbols[0], reason,
+                              sizeof reason);
 }
 
 int mw_hmac_sha256(const char *key, size_t key_length, const char *text, size_t length,
