@@ -6,12 +6,7 @@ local posted = require "moonwire.twin.views.posted"
 
 local payloads = {}
 
-local function or_null(value)
-    if value == nil then
-        return core.null
-    end
-    return value
-end
+local or_null = posted.or_null
 
 local function alike(a, b)
     if type(a) ~= "table" or type(b) ~= "table" then

@@ -6,12 +6,17 @@ local view = require "moonwire.twin.views.conversation"
 
 local posted = {}
 
-local function or_null(value)
+--- A value as JSON has it: null where there is none, which a payload shows, too.
+---@param value any
+---@return any
+function posted.or_null(value)
     if value == nil then
         return core.null
     end
     return value
 end
+
+local or_null = posted.or_null
 
 -- ---- people ----
 
