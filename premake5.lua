@@ -7,9 +7,9 @@
 --   debug     build/debug/{bin,lib}     -O0
 --   sanitize  build/sanitize/{bin,lib}  ASan and UBSan; the first finding ends the process
 --
--- libcurl, libmicrohttpd, libedit and libseccomp are not linked: they are opened on first use, because loading them
--- and the thirty libraries they need takes longer than everything else that `moonwire run` does before the script
--- starts.
+-- libcurl, libmicrohttpd, libsqlite3, libcrypto, libedit and libseccomp are not linked: they are opened on first use,
+-- because loading them and what they need takes longer than everything else that `moonwire run` does before the
+-- script starts.
 
 -- premake4 knows `solution` and `configuration` where premake5 has `workspace` and `filter`.
 local premake4 = not _PREMAKE_VERSION or _PREMAKE_VERSION:match "^4" ~= nil
