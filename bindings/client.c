@@ -31,6 +31,7 @@ static const mw__option option_rows[] = {
     {"stall_timeout", MW__OPT_SECONDS, offsetof(client_options, core.stall_timeout_ms)},
     {"max_body", MW__OPT_COUNT64, offsetof(client_options, core.max_body)},
     {"concurrency", MW__OPT_COUNT32, offsetof(client_options, core.concurrency)},
+    {"retries", MW__OPT_RETRIES, offsetof(client_options, core.retries)},
     {"read_only", MW__OPT_BOOLEAN, offsetof(client_options, core.read_only)},
     {"max_calls", MW__OPT_COUNT64, offsetof(client_options, core.max_calls)},
     {"user_agent", MW__OPT_STRING, offsetof(client_options, core.user_agent)},

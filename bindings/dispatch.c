@@ -22,7 +22,7 @@ static const mw__option option_rows[] = {
     {"stall_timeout", MW__OPT_SECONDS, offsetof(mw_call_options, stall_timeout_ms)},
     {"max_body", MW__OPT_COUNT64, offsetof(mw_call_options, max_body)},
     {"account_id", MW__OPT_DIGITS, offsetof(mw_call_options, account)},
-    {"retries", MW__OPT_ZERO, offsetof(mw_call_options, send_once)},
+    {"retries", MW__OPT_RETRIES, offsetof(mw_call_options, retries)},
     {"unchecked", MW__OPT_BOOLEAN, offsetof(mw_call_options, unchecked)},
     {NULL, MW__OPT_STRING, 0},
 };

@@ -42,6 +42,8 @@ static void set_answer(lua_State *L, const mw_answer *answer)
     lua_setfield(L, -2, "attempts");
     lua_pushnumber(L, (double)answer->elapsed_us / 1e6);
     lua_setfield(L, -2, "elapsed");
+    lua_pushnumber(L, (double)answer->waited_us / 1e6);
+    lua_setfield(L, -2, "waited");
     set_string(L, "sent", sent[answer->sent]);
     set_string(L, "url", answer->url);
     set_string(L, "request_id", answer->request_id);

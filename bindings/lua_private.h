@@ -346,7 +346,7 @@ bool mw__lua_json_scan(lua_State *L, mw_lua *ctx, const char *text, size_t lengt
 typedef enum mw__option_kind {
     MW__OPT_STRING,  /* const char * */
     MW__OPT_BOOLEAN, /* bool */
-    MW__OPT_ZERO,    /* bool, true: the number 0, the only one that is taken so far */
+    MW__OPT_RETRIES, /* uint32_t; 0 becomes MW_NO_RETRIES */
     MW__OPT_SECONDS, /* uint32_t, milliseconds */
     MW__OPT_COUNT32, /* uint32_t */
     MW__OPT_COUNT64, /* uint64_t */

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "lua_private.h"
+#include "mw/request.h"
 
 #define MAX_OPTIONS 32
+#define MAX_RETRIES 1000
 #define MAX_SECONDS 4000000.0 /* fits milliseconds in 32 bits */
 
 const char *mw__lua_got(lua_State *L, int index)
@@ -101,10 +103,10 @@ static void store(lua_State *L, mw_lua *ctx, const char *what, const mw__option 
             wrong(L, ctx, what, row->name, "a table");
         *(bool *)at = true;
         break;
-    case MW__OPT_ZERO:
-        if (number < 0 || number > 0)
-            wrong(L, ctx, what, row->name, "0, the only value so far");
-        *(bool *)at = true;
+    case MW__OPT_RETRIES:
+        if (!(number >= 0 && number <= MAX_RETRIES && floor(number) == number))
+            wrong(L, ctx, what, row->name, "an integer from 0 to 1000");
+        *(uint32_t *)at = number > 0 ? (uint32_t)number : MW_NO_RETRIES;
         break;
     case MW__OPT_SECONDS:
         if (!(number > 0 && number <= MAX_SECONDS))

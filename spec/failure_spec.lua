@@ -13,8 +13,9 @@ describe("failures", function()
     local server
     local open = {}
 
+    -- A client that tries once, unless `options` say otherwise: what comes again is the business of retry_spec.lua.
     local function desk(behaviour, options)
-        local all = { url = server:url(behaviour), account = 1, token = secret }
+        local all = { url = server:url(behaviour), account = 1, token = secret, retries = 0 }
         for name, value in pairs(options or {}) do
             all[name] = value
         end
@@ -208,7 +209,7 @@ describe("failures", function()
                 dying:stop()
             end
             dying = raw.start()
-            local client = desk("ok", { url = dying:url("die-on-reuse") })
+            local client = desk("ok", { url = dying:url("die-on-reuse"), retries = 1 })
             get(client)
             return client
         end

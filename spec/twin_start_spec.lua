@@ -177,7 +177,7 @@ describe("twin.start", function()
             desk.contacts:update(12, { name = "Ada" })
             t:advance "2h"
             t:fault "contacts.get:status=503"
-            local _, problem = desk:safe().contacts:get(12)
+            local _, problem = desk:safe().contacts:get(12, nil, { retries = 0 })
             t:fault {}
             print(desk.contacts:get(12).payload.contact.name, problem.status, #t:log(), t:log()[3].time)
             t:stop()

@@ -45,12 +45,17 @@ static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
     (void)port;
     (void)local_port;
     mw__call *call = ((mw__wire *)ud)->call;
-    bool again = mw__request_idempotent(call->request) && !call->request->options.send_once;
+    bool again = mw__request_idempotent(call->request) && call->retries < mw__retry_limit(call);
     if (call->hop_sends > 0 && !again) {
         call->sent_twice = true;
         return CURL_PREREQFUNC_ABORT;
     }
+    if (call->hop_sends > 0) {
+        call->attempts++;
+        call->retries++;
+    }
     call->hop_sends++;
+    call->attempt_sends++;
     call->sends++;
     if (call->sends > 1 && call->client->policy)
         mw__policy_resent(call->client->policy, call->bytes);
@@ -182,6 +187,7 @@ static int set_parts(mw__call *call)
         return MW_MEMORY;
     mw__parts *parts = &call->request->parts;
     for (size_t i = 0; i < parts->count; i++) {
+        parts->list[i].offset = 0;
         if (!add_part(call->mime, &parts->list[i]))
             return MW_MEMORY;
     }
@@ -317,11 +323,8 @@ int mw__call_send(mw__call *call, const char *url, mw_error *error)
     int rc = set_url(call, url, error);
     if (rc != MW_OK)
         return rc;
-    const mw_call_options *own = &call->request->options;
-    int64_t timeout = own->timeout_ms ? own->timeout_ms : call->client->timeout_ms;
-    int64_t spent = (mw_loop_now(call->client->loop) - call->started_us) / 1000;
-    SET(call->wire->transfer.easy, CURLOPT_TIMEOUT_MS,
-        (long)(timeout > spent ? timeout - spent : 1));
+    int64_t left = (mw__retry_deadline_us(call) - mw_loop_now(call->client->loop)) / 1000;
+    SET(call->wire->transfer.easy, CURLOPT_TIMEOUT_MS, (long)(left > 0 ? left : 1));
     mw__buf_free(&call->body);
     mw__buf_init(&call->body, call->max_body);
     mw__headers_free(&call->headers);
@@ -334,7 +337,14 @@ int mw__call_send(mw__call *call, const char *url, mw_error *error)
 int mw__call_start(mw__call *call, mw_error *error)
 {
     const mw_client *client = call->client;
-    call->started_us = mw_loop_now(client->loop);
+    int64_t now = mw_loop_now(client->loop);
+    if (call->started_us == 0)
+        call->started_us = now;
+    call->waited_us += now - call->waits_since_us;
+    call->waits_since_us = 0;
+    call->attempts++;
+    call->attempt_sends = 0;
+    call->redirects = 0;
     call->wire = take_wire(call->client);
     if (!call->wire)
         return MW_MEMORY;

@@ -15,6 +15,7 @@ enum {
     DEFAULT_CONNECT_MS = 10000,
     DEFAULT_STALL_MS = 30000,
     DEFAULT_CONCURRENCY = 32,
+    DEFAULT_RETRIES = 3,
     MAX_TOKEN = 8192
 };
 #define DEFAULT_MAX_BODY (32ull * 1024 * 1024)
@@ -242,6 +243,7 @@ static int take_options(mw_client *client, const mw_client_options *options, mw_
         options->connect_timeout_ms ? options->connect_timeout_ms : DEFAULT_CONNECT_MS;
     client->stall_timeout_ms =
         options->stall_timeout_ms ? options->stall_timeout_ms : DEFAULT_STALL_MS;
+    client->retries = options->retries ? options->retries : DEFAULT_RETRIES;
     client->concurrency = options->concurrency ? options->concurrency : DEFAULT_CONCURRENCY;
     return rc;
 }

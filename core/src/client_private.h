@@ -1,5 +1,6 @@
 /* client_private.h: a client from the inside: shared by client.c (options), local_gate.c (the
- * queue), admission.c (what may go), call.c (one call on the wire) and outcome.c (what became of it). Loop's thread. */
+ * queue), admission.c (what may go), call.c (one call on the wire), outcome.c (what became of it)
+ * and retry.c (whether it goes again). Loop's thread. */
 #ifndef MW_CLIENT_PRIVATE_H
 #define MW_CLIENT_PRIVATE_H
 
@@ -9,12 +10,13 @@
 #include "mw/client.h"
 #include "mw/policy.h"
 #include "request_private.h"
+#include "retry.h"
 #include "transport.h"
 
 #define MW_TOKEN_KINDS 4   /* user, bot, platform, oauth */
 #define MW_CONTENT_TYPES 4 /* multipart (libcurl's own), JSON, form, none */
 
-typedef struct mw__call mw__call;
+typedef struct mw__retry mw__retry;
 
 /* An easy handle that is set up for its client. A call has one while it is on the wire. */
 typedef struct mw__wire mw__wire;
@@ -49,6 +51,7 @@ struct mw_client {
     uint32_t stall_timeout_ms;
     uint64_t max_body;
     uint32_t concurrency;
+    uint32_t retries;  /* MW_NO_RETRIES: none */
     mw_policy *policy; /* lent, or NULL */
     mw_policy *own;    /* what the options limit, or NULL */
     struct curl_slist *headers[MW_TOKEN_KINDS + 1][MW_CONTENT_TYPES]; /* made on first use */
@@ -61,7 +64,12 @@ struct mw_client {
     mw__closer closer;
 };
 
-typedef enum mw__call_state { MW_CALL_WAITING, MW_CALL_RUNNING, MW_CALL_ENDING } mw__call_state;
+typedef enum mw__call_state {
+    MW_CALL_WAITING,
+    MW_CALL_RUNNING,
+    MW_CALL_RETRYING, /* waits to be sent again, off the wire and in no queue */
+    MW_CALL_ENDING
+} mw__call_state;
 
 struct mw__call {
     mw_client *client;
@@ -84,15 +92,22 @@ struct mw__call {
     curl_mime *mime;
     mw__buf body;
     mw__headers headers;
-    unsigned token;     /* the kind that is sent, 0 for none */
-    uint32_t sends;     /* times the request began to go out */
-    uint32_t hop_sends; /* of it, since the last redirect */
-    uint32_t redirects;
+    unsigned token;         /* the kind that is sent, 0 for none */
+    uint32_t attempts;      /* each may be sent, or stopped before it can be */
+    uint32_t retries;       /* of them, after a failure */
+    mw_sent before;         /* what is known of the attempts before this one */
+    mw__retry *retry;       /* the wait for the next attempt, or NULL */
+    uint32_t sends;         /* times the request began to go out */
+    uint32_t attempt_sends; /* of it, in this attempt */
+    uint32_t hop_sends;     /* of it, since the last redirect */
+    uint32_t redirects;     /* in this attempt */
     bool body_too_large;
     bool sent_twice; /* libcurl wanted to send again what may go out once only */
     uint64_t max_body;
     int64_t submitted_us;
-    int64_t started_us;
+    int64_t started_us;     /* of the first attempt, or 0 */
+    int64_t waits_since_us; /* or 0 */
+    int64_t waited_us;      /* before that */
 };
 
 /* call.c: puts a call on the wire, and takes it off again (twice is fine). */
@@ -101,6 +116,9 @@ int mw__call_send(mw__call *call, const char *url, mw_error *error); /* also for
 void mw__call_rest(mw__call *call);
 void mw__wire_done(mw__transfer *transfer, CURLcode result); /* local_gate.c: its end */
 void mw__wire_free(mw__wire *wire);
+
+/* outcome.c: the facts of an attempt that has ended. */
+mw__attempt mw__call_attempt(const mw__call *call, CURLcode result);
 
 /* outcome.c: makes the answer, of what libcurl said or of an end that came otherwise, and calls `done`. */
 void mw__call_answer(mw__call *call, CURLcode result);

@@ -35,7 +35,7 @@ static int write_params(mw__buf *buf, const mw_value *params, mw_error *error)
 
 static void write_options(mw__buf *buf, const mw_call_options *options)
 {
-    bool any = options && (options->account || options->unchecked || options->send_once);
+    bool any = options && (options->account || options->unchecked || options->retries);
     if (!any)
         return;
     const char *comma = "";
@@ -50,9 +50,13 @@ static void write_options(mw__buf *buf, const mw_call_options *options)
         mw__buf_puts(buf, "\"unchecked\":true");
         comma = ",";
     }
-    if (options->send_once) {
+    if (options->retries) {
+        char number[16];
+        snprintf(number, sizeof number, "%u",
+                 options->retries == MW_NO_RETRIES ? 0 : options->retries);
         mw__buf_puts(buf, comma);
-        mw__buf_puts(buf, "\"retries\":0");
+        mw__buf_puts(buf, "\"retries\":");
+        mw__buf_puts(buf, number);
     }
     mw__buf_putc(buf, '}');
 }

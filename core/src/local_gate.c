@@ -94,6 +94,7 @@ static void end_later(mw__call *call, int code)
             call->post_code = code; /* its answer has not been given yet */
         return;
     }
+    mw__retry_stop(call);
     if (call->state == MW_CALL_RUNNING) {
         mw__transport_remove(mw__loop_transport(call->client->loop), &call->wire->transfer);
         call->client->running--;
@@ -102,6 +103,27 @@ static void end_later(mw__call *call, int code)
     call->post_code = code;
     call->post.fn = on_post;
     mw__loop_post(call->client->loop, &call->post);
+}
+
+static void leave_queue(mw_client *client, mw__call *call);
+
+/* A call that is to be sent again goes before those that wait for their first turn, unless its time is up. */
+static void on_retry(mw__call *call)
+{
+    mw_client *client = call->client;
+    if (call->state == MW_CALL_WAITING) {
+        leave_queue(client, call);
+        call->problem = strdup("no turn to be sent again before its timeout");
+        end_later(call, MW_TIMEOUT);
+        return;
+    }
+    call->state = MW_CALL_WAITING;
+    call->next_waiting = client->waiting;
+    if (!client->waiting)
+        client->waiting_end = &call->next_waiting;
+    client->waiting = call;
+    mw__retry_queued(call);
+    start_next(client);
 }
 
 void mw__wire_done(mw__transfer *transfer, CURLcode result)
@@ -119,6 +141,12 @@ void mw__wire_done(mw__transfer *transfer, CURLcode result)
         result = CURLE_OUT_OF_MEMORY;
     }
     call->client->running--;
+    mw__attempt attempt = mw__call_attempt(call, result);
+    if (mw__retry_wait(call, &attempt, on_retry)) {
+        call->state = MW_CALL_RETRYING;
+        start_next(call->client);
+        return;
+    }
     call->state = MW_CALL_ENDING;
     mw__call_answer(call, result);
     retire(call);
@@ -127,6 +155,7 @@ void mw__wire_done(mw__transfer *transfer, CURLcode result)
 static void start(mw__call *call)
 {
     mw_error error = {0};
+    mw__retry_stop(call);
     int rc = mw__call_start(call, &error);
     if (rc == MW_OK) {
         call->state = MW_CALL_RUNNING;
@@ -142,6 +171,7 @@ static void start_next(mw_client *client)
     while (client->waiting && client->running < client->concurrency) {
         mw__call *call = client->waiting;
         client->waiting = call->next_waiting;
+        call->next_waiting = NULL;
         if (!client->waiting)
             client->waiting_end = &client->waiting;
         start(call);
@@ -179,6 +209,7 @@ static int submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *u
     call->id = ++client->last_id;
     call->state = MW_CALL_WAITING;
     call->submitted_us = mw_loop_now(client->loop);
+    call->waits_since_us = call->submitted_us;
     link_call(client, call);
     mw__loop_hold(client->loop);
     if (call->held) {

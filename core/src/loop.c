@@ -14,6 +14,7 @@ struct mw_loop {
     mw__closer *closers;
     struct mw__transport *transport;
     mw__secrets secrets;
+    mw__random random;
     unsigned live;
 };
 
@@ -217,6 +218,11 @@ int mw__loop_add_secret(mw_loop *loop, const char *secret)
 void mw__loop_drop_secret(mw_loop *loop, const char *secret)
 {
     mw__secrets_drop(&loop->secrets, secret);
+}
+
+mw__random *mw__loop_random(mw_loop *loop)
+{
+    return &loop->random;
 }
 
 struct mw__transport *mw__loop_transport(const mw_loop *loop)

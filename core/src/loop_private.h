@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "mw/loop.h"
+#include "random.h"
 
 struct mw__transport;
 
@@ -45,6 +46,9 @@ void mw__loop_release(mw_loop *loop);
 /* Secrets that must not show in any text. Copied; counted, so that each add wants one drop. MW_MEMORY. */
 int mw__loop_add_secret(mw_loop *loop, const char *secret);
 void mw__loop_drop_secret(mw_loop *loop, const char *secret);
+
+/* The numbers that spread waits. Borrowed, as long as the loop. */
+mw__random *mw__loop_random(mw_loop *loop);
 
 /* The transport of the loop, made by its first client. */
 struct mw__transport *mw__loop_transport(const mw_loop *loop);

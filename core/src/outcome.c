@@ -46,7 +46,8 @@ static mw_sent sent(const mw__call *call, CURLcode result)
         return MW_SENT_ANSWERED;
     long bytes = 0;
     mw__curl->easy_getinfo(call->wire->transfer.easy, CURLINFO_REQUEST_SIZE, &bytes);
-    return call->sends == 0 || (bytes == 0 && call->sends == 1) ? MW_SENT_NOT : MW_SENT_UNKNOWN;
+    bool nothing = call->attempt_sends == 0 || (bytes == 0 && call->attempt_sends == 1);
+    return nothing ? MW_SENT_NOT : MW_SENT_UNKNOWN;
 }
 
 enum { MESSAGE = 640, SHOWN_URL = 2048, SHOWN_LOCATION = 300 };
@@ -57,7 +58,7 @@ static void explain_timeout(const mw__call *call, char *text)
     uint32_t total = own->timeout_ms ? own->timeout_ms : call->client->timeout_ms;
     int64_t spent = (mw_loop_now(call->client->loop) - call->started_us) / 1000;
     double seconds = (double)spent / 1000;
-    if (call->sends == 0)
+    if (call->attempt_sends == 0)
         snprintf(text, MESSAGE, "not connected after %.1f s", seconds);
     else if (spent + 50 >= total)
         snprintf(text, MESSAGE, "no whole answer after %.1f s", seconds);
@@ -130,6 +131,54 @@ static double retry_after(const mw__headers *headers)
     return then > now ? difftime(then, now) : 0;
 }
 
+/* Whether a request that got no answer may get one the next time; what is wrong with a certificate, an answer or a
+ * file stays wrong. */
+static bool passing(const mw__call *call, CURLcode result)
+{
+    if (call->body_too_large || call->headers.trouble != MW_HEADERS_FINE)
+        return false;
+    switch (result) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+mw__attempt mw__call_attempt(const mw__call *call, CURLcode result)
+{
+    mw__attempt attempt = {.sent = sent(call, result), .retry_after = -1};
+    if (result != CURLE_OK) {
+        attempt.passing = passing(call, result);
+        return attempt;
+    }
+    long status = 0;
+    mw__curl->easy_getinfo(call->wire->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    const char *date = mw__headers_get(&call->headers, "date");
+    time_t now = date ? mw__curl->getdate(date, NULL) : time(NULL);
+    attempt.status = (int)status;
+    attempt.retry_after = retry_after(&call->headers);
+    attempt.server_time = now == -1 ? time(NULL) : now;
+    return attempt;
+}
+
+static void add_text(char *text, const char *more)
+{
+    size_t length = strlen(text);
+    snprintf(text + length, MESSAGE - length, "%s", more);
+}
+
 /* Hands the answer over; `text` is the message. */
 static void deliver(mw__call *call, mw_answer *answer, char *text)
 {
@@ -146,10 +195,9 @@ static void deliver(mw__call *call, mw_answer *answer, char *text)
     mw__clean_text(text);
     mw_loop_redact(loop, text);
     int64_t now = mw_loop_now(loop);
-    uint32_t tries = call->sends > call->redirects ? call->sends - call->redirects : 0;
     answer->elapsed_us = now - call->submitted_us;
-    answer->waited_us = (call->started_us ? call->started_us : now) - call->submitted_us;
-    answer->attempts = tries > 0 ? tries : call->held ? 0 : 1;
+    answer->waited_us = call->waited_us + (call->waits_since_us ? now - call->waits_since_us : 0);
+    answer->attempts = call->attempts > 0 ? call->attempts : call->held ? 0 : 1;
     answer->url = url;
     answer->message = text;
     if (!answer->field)
@@ -181,7 +229,9 @@ void mw__call_fail(mw__call *call, int code, const char *message)
 {
     mw_answer answer = {.code = code, .retry_after = -1};
     char text[MESSAGE];
-    answer.sent = call->sends > 0 ? MW_SENT_UNKNOWN : MW_SENT_NOT;
+    answer.sent = call->attempt_sends > 0 ? MW_SENT_UNKNOWN : call->before;
+    if (code == MW_TIMEOUT && answer.sent == MW_SENT_UNKNOWN && mw__request_mutates(call->request))
+        answer.code = MW_AMBIGUOUS;
     snprintf(text, sizeof text, "%s", message);
     deliver(call, &answer, text);
 }
@@ -204,6 +254,9 @@ void mw__call_answer(mw__call *call, CURLcode result)
     } else {
         answer.code = of_result(call, result);
         explain_result(call, result, answer.code, text);
+        if (answer.sent == MW_SENT_NOT && call->before == MW_SENT_UNKNOWN)
+            add_text(text, "; an attempt before this one went out");
+        answer.sent = mw__retry_sent(call->before, answer.sent);
         bool unclear = answer.sent == MW_SENT_UNKNOWN && answer.code != MW_TOO_LARGE &&
                        answer.code != MW_MEMORY && mw__request_mutates(call->request);
         if (unclear)

@@ -2,7 +2,7 @@
  *
  *     door      u32
  *     kind      u8: 0 operation, 1 raw; then service u8 and row u16, or verb u8
- *     options   timeout, connect timeout, stall timeout u32; max_body u64; flags u8; account text
+ *     options   timeout, connect timeout, stall timeout, retries u32; max_body u64; flags u8; account text
  *     path      of an operation: count u8 and that many values; of a raw request: text
  *     params    value
  *
@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum { KIND_OPERATION, KIND_RAW };
-enum { FLAG_ONCE = 1, FLAG_UNCHECKED = 2, FLAGS = 3 };
+enum { FLAG_UNCHECKED = 1, FLAGS = 1 };
 enum { MOST_PATH = 16 };
 #define NO_TEXT UINT32_MAX
 
@@ -76,8 +76,9 @@ int mw__wire_pack_call(const mw__wire_call *call, mw__buf *buf)
     put(buf, &options->timeout_ms, 4);
     put(buf, &options->connect_timeout_ms, 4);
     put(buf, &options->stall_timeout_ms, 4);
+    put(buf, &options->retries, 4);
     put(buf, &options->max_body, 8);
-    put_u8(buf, (options->send_once ? FLAG_ONCE : 0u) | (options->unchecked ? FLAG_UNCHECKED : 0u));
+    put_u8(buf, options->unchecked ? FLAG_UNCHECKED : 0u);
     put_text(buf, options->account);
     if (call->operation) {
         if (call->path_count > MOST_PATH) {
@@ -167,9 +168,9 @@ static void get_options(mw__reader *r, mw_call_options *options)
     mw__reader_get(r, &options->timeout_ms, 4);
     mw__reader_get(r, &options->connect_timeout_ms, 4);
     mw__reader_get(r, &options->stall_timeout_ms, 4);
+    mw__reader_get(r, &options->retries, 4);
     mw__reader_get(r, &options->max_body, 8);
     unsigned flags = get_u8(r, FLAGS, "unknown flags");
-    options->send_once = flags & FLAG_ONCE;
     options->unchecked = flags & FLAG_UNCHECKED;
     options->account = get_text(r);
 }

@@ -35,7 +35,8 @@ local task = require "moonwire.task"
 ---@field fields string[]? names of the fields that the server refused, from `attributes` of a 422
 ---@field body any the server's answer: decoded, or as text where it is no JSON, cut at 64 KiB
 ---@field retry_after number? seconds the server asked to wait
----@field attempts integer? how often the request went out
+---@field attempts integer? how often it was tried
+---@field waited number? the part of `elapsed` spent in the client's queue and between attempts, in seconds
 ---@field elapsed number? seconds from the call to its end
 ---@field sent "no"|"yes"|"unknown"|nil whether the request reached the server and may have had an effect
 ---@field url string? redacted
@@ -67,19 +68,19 @@ local task = require "moonwire.task"
 ---@field status integer 200
 ---@field headers table<string, string> names in lower case, repeated ones joined by ", "
 ---@field elapsed number seconds from the call to its answer
----@field waited number the part of `elapsed` that the call spent in the client's queue, in seconds
----@field attempts integer how often the request went out
+---@field waited number the part of `elapsed` spent in the client's queue and between attempts, in seconds
+---@field attempts integer how often it was tried
 ---@field request_id string? from the header X-Request-Id
 
 --- The last argument of every call, after the table of parameters (`nil` or {} for no parameters). What is left out
 --- is as the client has it.
 ---@class moonwire.options
----@field timeout number? seconds for the whole call once it has its turn
+---@field timeout number? seconds for the whole call once it has its turn, with all attempts and waits between them
 ---@field connect_timeout number? seconds until connected
 ---@field stall_timeout number? seconds without a byte from the server; without it a longer `timeout` counts here, too
 ---@field max_body integer? bytes of the answer, decompressed
 ---@field account_id integer|string|nil another account than the client's
----@field retries integer? 0: never send it again, not even a GET whose kept connection died; no other value so far
+---@field retries integer? how often it may be sent again; 0: never, not even a GET whose kept connection died
 ---@field unchecked boolean? sends body fields of any type and name; path and query are checked all the same
 
 --- What a client may do: asked about every call before anything is sent. A refused call fails with an error of kind
@@ -107,7 +108,9 @@ local task = require "moonwire.task"
 ---@field bot_token string? of an agent bot; not for circuit. A call takes the kind of token that serves its operation
 ---@field platform_token string? of a platform app; not for circuit
 ---@field paths "documented"|"upstream"|nil as the documents of Ooctopus have them, or as Chatwoot serves them
----@field timeout number? seconds for a whole call, default 60
+---@field timeout number? seconds for a whole call, with all attempts and waits between them; default 60
+---@field retries integer? how often a call may be sent again, default 3; what may have taken effect never is, unless
+--- sending it twice does what sending it once does
 ---@field connect_timeout number? seconds until connected, default 10
 ---@field stall_timeout number? seconds without a byte from the server, default 30
 ---@field max_body integer? bytes of an answer, decompressed; default 32 MiB

@@ -246,7 +246,7 @@ TEST(options_come_along)
     const mw_operation *row = mw_operation_find(MW_OOCTOPUS, "contacts", "delete");
     mw_value id = I(1);
     mw_call_options options = {
-        .account = "2", .unchecked = true, .send_once = true, .timeout_ms = 5};
+        .account = "2", .unchecked = true, .retries = MW_NO_RETRIES, .timeout_ms = 5};
     CHECK_INT(mw_request_new(row, &id, 1, NULL, &options, &request, &error), MW_OK);
     CHECK_INT(mw__dry_run_prepare(request, row, NULL, &id, 1, NULL, &options, &error), MW_OK);
     CHECK_STR(request->arguments, "{\"path\":[1],\"params\":{},\"options\":{\"account_id\":\"2\","

@@ -142,7 +142,7 @@ static void pack_call(mw__buf *buf)
     CHECK_INT(mw__wire_pack_call(&call, buf), MW_OK);
 }
 
-enum { DOOR = 0, KIND = 4, SERVICE = 5, ROW = 6, FLAGS = 28, ACCOUNT = 29, COUNT = 35, VALUE = 36 };
+enum { DOOR = 0, KIND = 4, SERVICE = 5, ROW = 6, FLAGS = 32, ACCOUNT = 33, COUNT = 39, VALUE = 40 };
 
 static void check_call(size_t at, unsigned char value, size_t wrong, const char *problem)
 {

@@ -291,7 +291,7 @@ TEST(arguments_arrive_as_they_were_given)
     mw_member members[] = {M("labels", {.type = MW_V_ARRAY, .length = 2, .as.items = list})};
     mw_value params = {.type = MW_V_OBJECT, .length = 1, .as.members = members};
     mw_value id = S("7");
-    mw_call_options options = {.account = "23", .timeout_ms = 5000, .send_once = true};
+    mw_call_options options = {.account = "23", .timeout_ms = 5000, .retries = 5};
     CHECK_INT(ask(&d, MW_OOCTOPUS, "conversations", "set_labels", &id, 1, &params, &options, &r),
               MW_OK);
     CHECK_STR(d.target, "/api/v1/accounts/23/conversations/7/labels");

@@ -86,7 +86,7 @@ static size_t seed_operation(uint8_t *data, size_t cap, const char *module, cons
                           .path = path,
                           .path_count = 1,
                           .params = params,
-                          .options = {.account = "7", .timeout_ms = 500, .send_once = true}};
+                          .options = {.account = "7", .timeout_ms = 500, .retries = 5}};
     return seed_call(data, cap, &call, framed);
 }
 

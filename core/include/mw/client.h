@@ -26,23 +26,25 @@ typedef struct mw_client_options {
      * fragment [ooctopus: https://app.ooctopus.com, circuit: https://circuitsandbox.net/rest/v2;
      * upstream paths: none, it must be given] */
     const char *url;
-    const char *account;         /* account id, digits [none] */
-    const char *user_token;      /* ooctopus; tokens hold no control characters [none] */
-    const char *bot_token;       /* ooctopus */
-    const char *platform_token;  /* ooctopus */
-    const char *oauth_token;     /* circuit */
-    mw_paths paths;              /* [documented] */
-    const char *user_agent;      /* ["moonwire/VERSION"] */
-    const char *ca_file;         /* trusted besides the system's certificates [none] */
-    bool insecure;               /* don't verify TLS certificates. For tests only */
-    const char *proxy;           /* http, https or socks [HTTPS_PROXY for https; "": none at all] */
-    uint32_t timeout_ms;         /* whole call [60000] */
+    const char *account;        /* account id, digits [none] */
+    const char *user_token;     /* ooctopus; tokens hold no control characters [none] */
+    const char *bot_token;      /* ooctopus */
+    const char *platform_token; /* ooctopus */
+    const char *oauth_token;    /* circuit */
+    mw_paths paths;             /* [documented] */
+    const char *user_agent;     /* ["moonwire/VERSION"] */
+    const char *ca_file;        /* trusted besides the system's certificates [none] */
+    bool insecure;              /* don't verify TLS certificates. For tests only */
+    const char *proxy;          /* http, https or socks [HTTPS_PROXY for https; "": none at all] */
+    /* Whole call from its first turn on, with all attempts and the waits between them [60000] */
+    uint32_t timeout_ms;
     uint32_t connect_timeout_ms; /* [10000] */
     /* No byte for so long, the server's thinking included; rounded up to whole seconds. A call
      * that has a longer timeout_ms of its own waits as long as that [30000] */
     uint32_t stall_timeout_ms;
     uint64_t max_body;    /* bytes of an answer, decompressed [32 MiB] */
     uint32_t concurrency; /* calls in flight at once; others wait their turn in order [32] */
+    uint32_t retries;     /* as in mw_call_options [3] */
     bool read_only;       /* refuse whatever changes something: MW_DENIED */
     uint64_t max_calls;   /* refuse calls beyond so many: MW_BUDGET [no limit] */
     /* Asked about every request (mw/policy.h); borrowed, outlives the client [everything is allowed] */

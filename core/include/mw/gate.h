@@ -31,12 +31,12 @@ typedef struct mw_header {
 
 /* One answer; everything in it is borrowed until the callback returns. */
 typedef struct mw_answer {
-    int code;   /* MW_OK for a 2xx answer, else a mw_err */
-    int status; /* HTTP status, 0 when there is none */
-    mw_sent sent;
-    uint32_t attempts;      /* how often the request went out */
+    int code;     /* MW_OK for a 2xx answer, else a mw_err */
+    int status;   /* HTTP status, 0 when there is none */
+    mw_sent sent; /* of all attempts: unknown where one of them is, unless the last was answered */
+    uint32_t attempts;      /* how often it was tried: sent, or stopped before it could be */
     int64_t elapsed_us;     /* from submit to answer */
-    int64_t waited_us;      /* of it, waiting for a turn */
+    int64_t waited_us;      /* of it, waiting for a turn or for the next attempt */
     double retry_after;     /* seconds the server asked for, or -1 */
     const char *request_id; /* the server's x-request-id, or "" */
     const char *url;        /* redacted: no user info, no secret-looking query value */

@@ -15,14 +15,22 @@ extern "C" {
 
 typedef struct mw_request mw_request;
 
+/* Of an option `retries`: send nothing again. */
+#define MW_NO_RETRIES UINT32_MAX
+
 /* Options of one call. Zero means: as the client has it. All milliseconds. */
 typedef struct mw_call_options {
-    uint32_t timeout_ms;         /* whole call */
+    /* Whole call from its first turn on, with all attempts and the waits between them. */
+    uint32_t timeout_ms;
     uint32_t connect_timeout_ms; /* until connected */
     uint32_t stall_timeout_ms;   /* no byte for so long */
     uint64_t max_body;           /* bytes of the answer */
     const char *account; /* another account than the client's; borrowed until mw_request_new returns */
-    bool send_once; /* don't send again what is idempotent when a kept connection dies unanswered */
+    /* How often it may be sent again, or MW_NO_RETRIES. Anything is sent again when it did not leave (no connection;
+     * not when a certificate is not trusted) or was answered with 429, after the wait that the server asks for, else at
+     * the end of its minute. What is idempotent is sent again when it left and got no answer, or 502, 503 or 504. A
+     * wait that would not end within timeout_ms is not begun: the failure is final. */
+    uint32_t retries;
     bool unchecked; /* skip the checks of body fields; path and query are checked all the same */
     /* Opens a file that the parameters name: MW_OK and `*fd` (the request owns it), or a negative mw_err
      * with `error`. What is no regular file is refused afterwards. NULL: open(2). */

@@ -1,0 +1,147 @@
+/* retry.c: owns the decision to send a request again, and the wait before it. Must not know curl, queues or where
+ * the facts of an attempt come from. Loop's thread.
+ *
+ *     not sent               any request; full jitter
+ *     answered 429           any request; as long as the server says, else to the end of its minute
+ *     answered 502, 503, 504 what is idempotent; full jitter, at least as long as the server says
+ *     sent, no answer        what is idempotent; full jitter
+ *
+ * Everything else is final, and so is a wait that the call's timeout would cut short. */
+#include "retry.h"
+
+#include <stdlib.h>
+
+#include "client_private.h"
+
+#define SECOND INT64_C(1000000)
+#define FIRST_BACKOFF (SECOND / 2)
+#define MOST_BACKOFF (20 * SECOND)
+#define WINDOW 60                /* seconds of the services' fixed windows */
+#define MOST_WAIT 1e9            /* seconds; beyond any deadline */
+#define LEAST_TIME (SECOND / 20) /* an attempt with less time left is not worth it */
+
+struct mw__retry {
+    uv_timer_t timer;
+    mw__call *call;
+    void (*due)(mw__call *call);
+};
+
+static bool is_gateway(int status)
+{
+    return status == 502 || status == 503 || status == 504;
+}
+
+bool mw__retry_allowed(const mw__attempt *attempt, bool idempotent)
+{
+    switch (attempt->sent) {
+    case MW_SENT_NOT:
+        return attempt->passing;
+    case MW_SENT_ANSWERED:
+        return attempt->status == 429 || (is_gateway(attempt->status) && idempotent);
+    case MW_SENT_UNKNOWN:
+        break;
+    }
+    return attempt->passing && idempotent;
+}
+
+static int64_t backoff(uint32_t retries, uint64_t random)
+{
+    int64_t most = FIRST_BACKOFF;
+    for (uint32_t i = 0; i < retries && most < MOST_BACKOFF; i++)
+        most *= 2;
+    if (most > MOST_BACKOFF)
+        most = MOST_BACKOFF;
+    return (int64_t)(random % (uint64_t)(most + 1));
+}
+
+int64_t mw__retry_delay_us(const mw__attempt *attempt, uint32_t retries, uint64_t random)
+{
+    int64_t wait = backoff(retries, random);
+    double asked = attempt->retry_after < MOST_WAIT ? attempt->retry_after : MOST_WAIT;
+    if (attempt->status == 429 && asked < 0)
+        asked = (double)(WINDOW - attempt->server_time % WINDOW);
+    if (asked <= 0)
+        return wait;
+    int64_t least = (int64_t)(asked * (double)SECOND);
+    return attempt->status == 429 || least > wait ? least : wait;
+}
+
+mw_sent mw__retry_sent(mw_sent before, mw_sent sent)
+{
+    if (before == MW_SENT_UNKNOWN || sent == MW_SENT_UNKNOWN)
+        return MW_SENT_UNKNOWN;
+    return before == MW_SENT_ANSWERED ? before : sent;
+}
+
+uint32_t mw__retry_limit(const mw__call *call)
+{
+    uint32_t own = call->request->options.retries;
+    uint32_t most = own ? own : call->client->retries;
+    return most == MW_NO_RETRIES ? 0 : most;
+}
+
+int64_t mw__retry_deadline_us(const mw__call *call)
+{
+    uint32_t own = call->request->options.timeout_ms;
+    return call->started_us + (int64_t)(own ? own : call->client->timeout_ms) * 1000;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    const mw__retry *retry = timer->data;
+    retry->due(retry->call);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void start_timer(mw__retry *retry, int64_t us)
+{
+    uv_update_time(retry->timer.loop);
+    uv_timer_start(&retry->timer, on_timer, us > 0 ? (uint64_t)(us + 999) / 1000 : 0, 0);
+}
+
+bool mw__retry_wait(mw__call *call, const mw__attempt *attempt, void (*due)(mw__call *call))
+{
+    mw_loop *loop = call->client->loop;
+    if (call->retries >= mw__retry_limit(call) ||
+        !mw__retry_allowed(attempt, mw__request_idempotent(call->request)))
+        return false;
+    int64_t now = mw_loop_now(loop);
+    int64_t delay =
+        mw__retry_delay_us(attempt, call->retries, mw__random_next(mw__loop_random(loop)));
+    if (now + delay + LEAST_TIME > mw__retry_deadline_us(call))
+        return false;
+    mw__retry *retry = calloc(1, sizeof *retry);
+    if (!retry)
+        return false;
+    retry->call = call;
+    retry->due = due;
+    retry->timer.data = retry;
+    uv_timer_init(mw__loop_uv(loop), &retry->timer);
+    start_timer(retry, delay);
+    call->retry = retry;
+    call->retries++;
+    call->waits_since_us = now;
+    /* Behind a gateway the work may have been done. */
+    call->before =
+        mw__retry_sent(call->before, is_gateway(attempt->status) ? MW_SENT_UNKNOWN : attempt->sent);
+    call->attempt_sends = 0;
+    mw__call_rest(call);
+    return true;
+}
+
+void mw__retry_queued(mw__call *call)
+{
+    start_timer(call->retry, mw__retry_deadline_us(call) - mw_loop_now(call->client->loop));
+}
+
+void mw__retry_stop(mw__call *call)
+{
+    if (!call->retry)
+        return;
+    uv_close((uv_handle_t *)&call->retry->timer, on_timer_closed);
+    call->retry = NULL;
+}
