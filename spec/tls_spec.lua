@@ -84,6 +84,7 @@ describe("TLS", function()
     it("trusts no unknown authority", function()
         local err = failing("tls", ask, "localhost", serve "localhost")
         assert.equal("no", err.sent)
+        assert.equal(1, err.attempts)
         assert.equal("profile:get", err.operation)
     end)
 
