@@ -13,12 +13,20 @@ typedef struct mw__gate_kind {
     int (*submit)(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,
                   mw_error *error);
     void (*cancel)(mw_gate *gate, mw_call_id id);
+    int (*stats)(mw_gate *gate, mw_lane_stats stats[MW_LANES]);
 } mw__gate_kind;
 
 struct mw_gate {
     const mw__gate_kind *kind;
     mw_service service;
     uint64_t sent;
+    mw_gate_watch *watches;
 };
+
+/* Tells everybody who watches. */
+void mw__gate_tell(mw_gate *gate, const mw_wait *wait);
+
+/* Takes everybody off: the gate goes. */
+void mw__gate_forget(mw_gate *gate);
 
 #endif

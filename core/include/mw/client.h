@@ -45,6 +45,7 @@ typedef struct mw_client_options {
     uint64_t max_body;    /* bytes of an answer, decompressed [32 MiB] */
     uint32_t concurrency; /* calls in flight at once; others wait their turn in order [32] */
     uint32_t retries;     /* as in mw_call_options [3] */
+    mw_limits limits;     /* of its lanes [as built in] */
     bool read_only;       /* refuse whatever changes something: MW_DENIED */
     uint64_t max_calls;   /* refuse calls beyond so many: MW_BUDGET [no limit] */
     /* Asked about every request (mw/policy.h); borrowed, outlives the client [everything is allowed] */

@@ -8,6 +8,7 @@
 #ifndef MW_GATE_H
 #define MW_GATE_H
 
+#include "mw/limits.h"
 #include "mw/request.h"
 
 #ifdef __cplusplus
@@ -78,6 +79,15 @@ mw_service mw_gate_service(const mw_gate *gate);
 
 /* Requests sent so far through this gate (each attempt counts). */
 uint64_t mw_gate_sent(const mw_gate *gate);
+
+/* What its lanes have done so far and who waits in them (mw/limits.h). At a worker's gate the broker is asked, and
+ * other frames are handled meanwhile. MW_CANCELLED: the way to the broker has ended. */
+int mw_gate_stats(mw_gate *gate, mw_lane_stats stats[MW_LANES]);
+
+/* Puts `watch` on the list of those who are told of the gate's waits, or takes it off (twice is fine). Its `fn` may take
+ * itself off, nobody else, and may not end the gate. The gate's end takes everybody off. */
+void mw_gate_watch_waits(mw_gate *gate, mw_gate_watch *watch);
+void mw_gate_unwatch(mw_gate_watch *watch);
 
 #ifdef __cplusplus
 }
