@@ -48,18 +48,7 @@ describe("a retry", function()
         return desk(server.url, options), seen
     end
 
-    local verbs = {
-        GET = function(client, options) return client.contacts:get(3, nil, options) end,
-        POST = function(client, options) return client.contacts:create({ inbox_id = 1, name = "Ada" }, options) end,
-        PATCH = function(client, options) return client.teams:update(3, { name = "Sales" }, options) end,
-        PUT = function(client, options) return client.contacts:update(3, { name = "Ada" }, options) end,
-        DELETE = function(client, options) return client.contacts:delete(3, nil, options) end,
-        -- POST that changes nothing.
-        FILTER = function(client, options)
-            return client.contacts:filter({ payload = { { attribute_key = "name", filter_operator = "equal_to",
-                values = { "Ada" } } } }, options)
-        end,
-    }
+    local verbs = calls.verbs
     local again = { "GET", "PUT", "DELETE", "FILTER" }
     local never = { "POST", "PATCH" }
 

@@ -345,6 +345,7 @@ int mw__call_start(mw__call *call, mw_error *error)
     call->attempts++;
     call->attempt_sends = 0;
     call->redirects = 0;
+    call->sent_twice = false;
     call->wire = take_wire(call->client);
     if (!call->wire)
         return MW_MEMORY;

@@ -132,12 +132,18 @@ static double retry_after(const mw__headers *headers)
 }
 
 /* Whether a request that got no answer may get one the next time; what is wrong with a certificate, an answer or a
- * file stays wrong. */
+ * file stays wrong, and so does what a proxy does not allow. */
 static bool passing(const mw__call *call, CURLcode result)
 {
     if (call->body_too_large || call->headers.trouble != MW_HEADERS_FINE)
         return false;
+    long proxy = 0;
+    mw__curl->easy_getinfo(call->wire->transfer.easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
+    if (call->attempt_sends == 0 && proxy >= 400 && proxy < 500 && proxy != 429)
+        return false;
     switch (result) {
+    case CURLE_ABORTED_BY_CALLBACK:
+        return call->sent_twice;
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
@@ -245,6 +251,9 @@ void mw__call_answer(mw__call *call, CURLcode result)
     answer.status = (int)status;
     if (result == CURLE_OK) {
         answer.code = of_status(call->request, status);
+        /* "No such thing" of the second DELETE may be the work of the first. */
+        if (answer.code != MW_OK && mw__request_mutates(call->request))
+            answer.sent = mw__retry_sent(call->before, answer.sent);
         answer.retry_after = retry_after(&call->headers);
         answer.request_id = mw__headers_get(&call->headers, "x-request-id");
         answer.body = call->body.data;

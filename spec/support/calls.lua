@@ -68,4 +68,17 @@ function calls.gzip(bytes)
     return output
 end
 
+--- One call of each verb; they differ for resending as their verbs do, but for FILTER, a POST that changes nothing.
+calls.verbs = {
+    GET = function(client, options) return client.contacts:get(3, nil, options) end,
+    POST = function(client, options) return client.contacts:create({ inbox_id = 1, name = "Ada" }, options) end,
+    PATCH = function(client, options) return client.teams:update(3, { name = "Sales" }, options) end,
+    PUT = function(client, options) return client.contacts:update(3, { name = "Ada" }, options) end,
+    DELETE = function(client, options) return client.contacts:delete(3, nil, options) end,
+    FILTER = function(client, options)
+        return client.contacts:filter({ payload = { { attribute_key = "name", filter_operator = "equal_to",
+            values = { "Ada" } } } }, options)
+    end,
+}
+
 return calls

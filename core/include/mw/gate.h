@@ -34,7 +34,9 @@ typedef struct mw_header {
 typedef struct mw_answer {
     int code;     /* MW_OK for a 2xx answer, else a mw_err */
     int status;   /* HTTP status, 0 when there is none */
-    mw_sent sent; /* of all attempts: unknown where one of them is, unless the last was answered */
+    /* Of all attempts: unknown where one of them is, unless the last one's answer settles it: one of success, or any to
+     * a request that changes nothing. */
+    mw_sent sent;
     uint32_t attempts;      /* how often it was tried: sent, or stopped before it could be */
     int64_t elapsed_us;     /* from submit to answer */
     int64_t waited_us;      /* of it, waiting for a turn or for the next attempt */

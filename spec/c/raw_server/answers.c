@@ -315,10 +315,25 @@ static next control(exchange *x)
     return missing_answer(x);
 }
 
+/* What a client wants of a proxy: "CONNECT localhost:443". */
+static next tunnel(exchange *x)
+{
+    size_t length = 0;
+    char *bytes = store_answer("connect", &length);
+    if (bytes) {
+        stream_send(x->stream, bytes, length);
+    }
+    free(bytes);
+    return NEXT_CLOSE;
+}
+
 next answers_serve(exchange *x)
 {
     if (answers_is_control(x->target)) {
         return control(x);
+    }
+    if (x->target[0] != '/') {
+        return tunnel(x);
     }
     x->rest = x->target;
     char name[64];

@@ -15,6 +15,7 @@
  * As a spec has it:
  *   raw/THEN/NAME            the bytes left under NAME, then keep, close, reset or stall
  *   flood/HEAD/PART          the bytes under HEAD, then those under PART until the peer closes
+ * A target that is no path is for a proxy: it gets the bytes left under "connect", or none, and the end.
  *
  * Control, never captured: GET /_log, POST /_clear, POST /_answer/NAME (the body is the answer).
  *
