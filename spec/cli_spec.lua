@@ -461,7 +461,7 @@ describe("exit codes", function()
         it(("%d for %s"):format(case[4], case[1]), function()
             local _, errors, code = trusted(([[
                 local mw = require "moonwire"
-                local desk = mw.ooctopus{ url = %q, account = 1, token = "hidden-token", %s }
+                local desk = mw.ooctopus{ url = %q, account = 1, token = "hidden-token", retries = 0, %s }
                 %s]]):format(server:url(case[2]), case[5] or "", case[3]))
             assert.equal(case[4], code, errors)
             assert.no_match("hidden", errors)
@@ -477,7 +477,7 @@ describe("exit codes", function()
         closed:stop()
         local _, errors, code = trusted(([[
             local mw = require "moonwire"
-            mw.ooctopus{ url = %q, account = 1, token = "t" }.contacts:get(1)]]):format(url))
+            mw.ooctopus{ url = %q, account = 1, token = "t", retries = 0 }.contacts:get(1)]]):format(url))
         assert.equal(6, code, errors)
     end)
 end)

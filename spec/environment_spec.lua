@@ -10,7 +10,7 @@ local raw = require "spec.support.raw"
 local ask = [[
 local mw = require "moonwire"
 local url, proxy = ...
-local desk = mw.ooctopus { url = url, account = 1, token = "t0ken", timeout = 5, proxy = proxy }
+local desk = mw.ooctopus { url = url, account = 1, token = "t0ken", timeout = 5, retries = 0, proxy = proxy }
 local fine, result = pcall(function() return desk.profile:get() end)
 print(fine and "ok" or result.kind)
 ]]
@@ -75,7 +75,8 @@ describe("the environment", function()
 
     it("the option proxy is used for http as well", function()
         local desk = mw.ooctopus {
-            url = server:url("ok"), account = 1, token = "t0ken", proxy = "http://127.0.0.1:" .. proxy.port,
+            url = server:url("ok"), account = 1, token = "t0ken", retries = 0,
+            proxy = "http://127.0.0.1:" .. proxy.port,
         }
         pcall(function() return desk.profile:get() end)
         desk:close()

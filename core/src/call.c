@@ -53,6 +53,7 @@ static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
     if (call->hop_sends > 0) {
         call->attempts++;
         call->retries++;
+        call->before = MW_SENT_UNKNOWN;
     }
     call->hop_sends++;
     call->attempt_sends++;

@@ -32,8 +32,8 @@ typedef struct mw_header {
 
 /* One answer; everything in it is borrowed until the callback returns. */
 typedef struct mw_answer {
-    int code;     /* MW_OK for a 2xx answer, else a mw_err */
-    int status;   /* HTTP status, 0 when there is none */
+    int code;   /* MW_OK for a 2xx answer, else a mw_err */
+    int status; /* HTTP status, 0 when there is none */
     /* Of all attempts: unknown where one of them is, unless the last one's answer settles it: one of success, or any to
      * a request that changes nothing. */
     mw_sent sent;
