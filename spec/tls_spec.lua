@@ -15,7 +15,7 @@ local page = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Lengt
 local ask_source = [[
 local mw = require "moonwire"
 local url, ca = ...
-local desk = mw.ooctopus { url = url, token = "t0ken", ca_file = ca, timeout = 20 }
+local desk = mw.ooctopus { url = url, token = "t0ken", ca_file = ca, timeout = 20, retries = 0 }
 local fine, result = pcall(function() return desk.profile:get() end)
 print(fine and "ok" or result.kind .. " " .. result.sent)
 ]]

@@ -14,7 +14,8 @@ local function start(...)
 end
 
 local function desk_of(settings)
-    return mw.ooctopus { url = settings.OOCTOPUS_URL, account = 1, token = settings.OOCTOPUS_TOKEN }
+    return mw.ooctopus { url = settings.OOCTOPUS_URL, account = 1, token = settings.OOCTOPUS_TOKEN,
+        retries = 0 }
 end
 
 -- Status, headers and body of one request, as curl got them; no status when no answer came.

@@ -120,6 +120,7 @@ describe("a fault", function()
 end)
 
 describe("what a client meets", function()
+    local once = { retries = 0 }
     local t, desk
 
     before_each(function()
@@ -152,7 +153,7 @@ describe("what a client meets", function()
         t:fault { "contacts.create:reset" }
         assert.equal(0, select(2, create "ambiguous"))
         t:fault "contacts.get:reset"
-        assert.matches("reset", calls.failing("network", desk.contacts.get, desk.contacts, 1).message)
+        assert.matches("reset", calls.failing("network", desk.contacts.get, desk.contacts, 1, nil, once).message)
     end)
 
     it("drop-after-commit and reset-after-commit: it has happened all the same", function()
@@ -186,7 +187,7 @@ describe("what a client meets", function()
         assert.equal(0, happened)
         assert.same({ error = "A fault of the twin: *:status=503" }, failed.body)
         local circuit <close> = t:connect "circuit"
-        failed = calls.failing("server|ambiguous", circuit.webhooks.list, circuit.webhooks)
+        failed = calls.failing("server|ambiguous", circuit.webhooks.list, circuit.webhooks, nil, once)
         assert.equal(503, failed.status)
         assert.is_nil(failed.body)
     end)
@@ -209,7 +210,7 @@ describe("what a client meets", function()
 
     it("nothing any more once they are cleared", function()
         t:fault "*:drop"
-        calls.failing("network", desk.agents.list, desk.agents)
+        calls.failing("network", desk.agents.list, desk.agents, nil, once)
         for _, none in ipairs { {}, false } do
             t:fault "*:drop"
             t:fault(none or nil)

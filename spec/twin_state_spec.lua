@@ -28,11 +28,12 @@ local function names()
 end
 
 local function desk_of(settings)
-    return mw.ooctopus { url = settings.OOCTOPUS_URL, account = 1, token = settings.OOCTOPUS_TOKEN }
+    return mw.ooctopus { url = settings.OOCTOPUS_URL, account = 1, token = settings.OOCTOPUS_TOKEN,
+        retries = 0 }
 end
 
 local function circuit_of(settings)
-    return mw.circuit { url = settings.CIRCUIT_URL, token = settings.CIRCUIT_TOKEN }
+    return mw.circuit { url = settings.CIRCUIT_URL, token = settings.CIRCUIT_TOKEN, retries = 0 }
 end
 
 -- Asks the control route; a body makes it a POST.
