@@ -5,6 +5,7 @@ local core = require "moonwire.core"
 local mw = require "moonwire"
 
 local calls = require "spec.support.calls"
+local host = require "spec.support.host"
 local raw = require "spec.support.raw"
 
 local failing = calls.failing
@@ -140,29 +141,25 @@ describe("what failed", function()
             check({ url = server:url "ok", proxy = proxy }, not_sent "network")
         end)
 
-        -- Times that a proxy was asked for a connection by the calls of all verbs, which end with `kind`.
-        local function through_proxy(attempts, kind)
-            local proxy = ("http://127.0.0.1:%d"):format(server.port)
-            for verb, ask in pairs(calls.verbs) do
-                server:clear()
-                local err = failing(kind, ask, desk { url = "https://localhost:1", proxy = proxy })
-                assert.same({ verb, "no", attempts }, { verb, err.sent, err.attempts })
-                local log = server:log()
-                assert.equal(attempts, #log)
-                assert.equal("CONNECT", log[1].method)
-            end
+        -- The proxy is asked for a connection by every attempt.
+        local function through_proxy(attempts)
+            server:clear()
+            check({ url = "https://localhost:1", proxy = ("http://127.0.0.1:%d"):format(server.port) }, function()
+                return { "network", "no", attempts, 0 }
+            end)
+            assert.equal(6 * attempts, received().CONNECT)
         end
 
         it("goes again: the proxy fails", function()
-            through_proxy(2, "network")
+            through_proxy(2)
             server:answer("connect", calls.answer("502 Bad Gateway", {}, ""))
-            through_proxy(2, "network")
+            through_proxy(2)
         end)
 
         it("stays: the proxy does not allow it", function()
             for _, status in ipairs { "403 Forbidden", "407 Proxy Authentication Required" } do
                 server:answer("connect", calls.answer(status, {}, ""))
-                through_proxy(1, "network")
+                through_proxy(1)
             end
         end)
     end)
@@ -174,11 +171,9 @@ describe("what failed", function()
             end)
         end
 
-        for _, behaviour in ipairs { "stall", "stall-body" } do
-            it(behaviour, function()
-                check({ url = server:url(behaviour), stall_timeout = 1 }, unanswered "timeout")
-            end)
-        end
+        it("stall", function()
+            check({ url = server:url "stall", stall_timeout = 1 }, unanswered "timeout")
+        end)
 
         it("but not within the timeout of the whole call", function()
             check({ url = server:url "stall", timeout = 0.5 }, function(verb)
@@ -246,6 +241,60 @@ describe("what failed", function()
                 assert.equal(1, received()[verb])
             end)
         end
+    end)
+
+    describe("and waits to go again", function()
+        -- A server that is not well, and says that it will be in a second.
+        local function unwell()
+            local answer = calls.answer("503 Service Unavailable", { "Retry-After: 1" }, "")
+            return server:url(server:answer("unwell", answer))
+        end
+
+        it("is gone when its task is cancelled, and when its client is closed", function()
+            for _, how in ipairs { "task", "client", "both" } do
+                server:clear()
+                local client = desk { url = unwell() }
+                local tasks = {}
+                for i = 1, 10 do
+                    tasks[i] = mw.spawn(calls.verbs.GET, client)
+                end
+                while #server:log() < 10 do
+                    mw.sleep(0.01)
+                end
+                mw.sleep(0.05) -- the answers are in
+                for _, task in ipairs(tasks) do
+                    if how ~= "client" then
+                        task:cancel()
+                    end
+                end
+                if how ~= "task" then
+                    client:close()
+                end
+                for _, task in ipairs(tasks) do
+                    failing("cancelled", task.wait, task)
+                end
+                mw.sleep(1.2)
+                assert.equal(10, #server:log())
+                calls.quiet()
+            end
+        end)
+
+        it("is gone when a script in its sandbox cancels its task", function()
+            local env = { OOCTOPUS_URL = unwell(), OOCTOPUS_TOKEN = "t0ken", OOCTOPUS_ACCOUNT_ID = "1" }
+            local output, errors, code = host.allowed([[
+                local mw = require "moonwire"
+                local desk = mw.connect "ooctopus"
+                local task = mw.spawn(function() return desk.contacts:get(1) end)
+                pcall(desk.agents.list, desk.agents, nil, { retries = 0 })
+                mw.sleep(0.05) -- both are answered
+                task:cancel()
+                local fine, err = pcall(task.wait, task)
+                print(fine, err.kind)
+                mw.sleep(1.2)]], { env = env })
+            assert.equal(0, code, errors)
+            assert.equal("false\tcancelled\n", output)
+            assert.equal(2, received().GET)
+        end)
     end)
 
     describe("as often as it may:", function()
