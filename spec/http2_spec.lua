@@ -1,4 +1,4 @@
---- HTTP/2, where a server offers it: the peer is nghttpd, which speaks nothing else.
+--- HTTP/2, where a server offers it: the peer is nghttpd, which speaks nothing else, or one that fails on purpose.
 
 local mw = require "moonwire"
 
@@ -14,6 +14,14 @@ local function free_port()
     return port
 end
 
+-- A certificate for localhost, as cert.pem and key.pem.
+local function certify(folder)
+    local _, errors, code = process.run({ "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+        "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj",
+        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost" }, { cwd = folder })
+    assert(code == 0, errors)
+end
+
 describe("HTTP/2", function()
     local folder, server, desk
 
@@ -23,10 +31,7 @@ describe("HTTP/2", function()
         for id = 1, 40 do
             process.write(("%s/desk/api/v1/accounts/1/contacts/%d"):format(folder, id), ('{"id":%d}'):format(id))
         end
-        local _, errors, code = process.run({ "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-            "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj",
-            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost" }, { cwd = folder })
-        assert.equal(0, code, errors)
+        certify(folder)
         local port = free_port()
         server = process.start({ "nghttpd", "-v", "--no-content-length", "-a", "127.0.0.1", "--echo-upload", "-d",
             folder, tostring(port), folder .. "/key.pem", folder .. "/cert.pem" },
@@ -70,4 +75,69 @@ describe("HTTP/2", function()
         end
         assert.equal(1, connections)
     end)
+end)
+
+-- The peer does on purpose what no well server does: see spec/support/h2_peer.lua.
+describe("a server that speaks HTTP/2 and fails", function()
+    local folder, tls, peer, port
+
+    local function listens()
+        local line = (": 0100007F:%04X 00000000:0000 0A"):format(port)
+        return process.read("/proc/net/tcp"):find(line, 1, true) ~= nil
+    end
+
+    setup(function()
+        folder = process.folder()
+        certify(folder)
+        assert(os.execute(("mkfifo %s/in %s/out"):format(folder, folder)))
+        port = free_port()
+        local serve = "echo starts; exec openssl s_server -quiet -alpn h2 -accept 127.0.0.1:$0 -cert cert.pem "
+            .. "-key key.pem 0<>in 1<>out"
+        tls = process.start({ "bash", "-c", serve, tostring(port) },
+            { ready = "^starts$", cwd = folder, errors = "/dev/null" })
+        peer = process.start({ "bash", "-c", "echo starts; exec lua5.4 $0 $1 <$1/out >$1/in",
+            "spec/support/h2_peer.lua", folder }, { ready = "^starts$" })
+        while not listens() do
+            mw.sleep(0.02)
+        end
+    end)
+    teardown(function()
+        tls:stop()
+        peer:stop()
+        process.remove(folder)
+        calls.quiet()
+    end)
+
+    -- What the call ended as, and the fates of the requests that came in.
+    local function ask(verb, fates)
+        process.write(folder .. "/log", "")
+        process.write(folder .. "/fates", fates:gsub(" ", "\n") .. "\n")
+        local desk <close> = mw.ooctopus { url = ("https://localhost:%d"):format(port), account = 1, token = "t0ken",
+            ca_file = folder .. "/cert.pem", timeout = 20, retries = 1 }
+        local fine, result, response = pcall(calls.verbs[verb], desk)
+        local log = {}
+        for line in process.read(folder .. "/log"):gmatch "[^\n]+" do
+            log[#log + 1] = line:match "^%S+ (%S+)"
+        end
+        log = table.concat(log, " ")
+        return fine and { "ok", response.attempts, log } or { result.kind, result.sent, result.attempts, log }
+    end
+
+    for _, fate in ipairs { "refused", "goaway", "internal", "cut" } do
+        it(("(%s) gets again what may be sent twice"):format(fate), function()
+            for _, verb in ipairs { "GET", "FILTER", "PUT", "DELETE" } do
+                assert.same({ "ok", 2, fate .. " ok" }, ask(verb, fate .. " ok"))
+                local kind = (verb == "GET" or verb == "FILTER") and "network" or "ambiguous"
+                assert.same({ kind, "unknown", 2, fate .. " " .. fate }, ask(verb, fate))
+            end
+        end)
+
+        -- Of a stream that was refused, too: libcurl does not tell it from a connection that died.
+        it(("(%s) gets a POST or PATCH once"):format(fate), function()
+            for _, verb in ipairs { "POST", "PATCH" } do
+                assert.same({ "ok", 1, "ok" }, ask(verb, "ok"))
+                assert.same({ "ambiguous", "unknown", 1, fate }, ask(verb, fate .. " ok"))
+            end
+        end)
+    end
 end)
