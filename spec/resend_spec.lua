@@ -6,6 +6,7 @@ local mw = require "moonwire"
 
 local calls = require "spec.support.calls"
 local host = require "spec.support.host"
+local process = require "spec.support.process"
 local raw = require "spec.support.raw"
 
 local failing = calls.failing
@@ -240,6 +241,53 @@ describe("what failed", function()
                 assert.same({ "ambiguous", "unknown", 1 }, { err.kind, err.sent, err.attempts })
                 assert.equal(1, received()[verb])
             end)
+        end
+    end)
+
+    describe("with a file goes again whole:", function()
+        local folder
+
+        setup(function()
+            folder = process.folder()
+            process.write(folder .. "/photo.png", "\137PNG" .. ("0123456789abcdef"):rep(20000))
+        end)
+        teardown(function()
+            process.remove(folder)
+        end)
+
+        -- The parts that came in, without the fence that each request has of its own.
+        local function parts(request)
+            local fence = request.headers["content-type"]:match "boundary=(%S+)"
+            return (request.body:gsub(fence:gsub("%p", "%%%0"), "FENCE"))
+        end
+
+        for _, trouble in ipairs { "drop", "reset", 503 } do
+            for _, kept in ipairs { false, true } do
+                it(("%s%s"):format(trouble, kept and ", on a kept connection" or ""), function()
+                    local seen = {}
+                    local helper = core.server { handler = function(request)
+                        if request.method == "GET" then
+                            return 200, nil, "[]"
+                        end
+                        seen[#seen + 1] = request
+                        if #seen > 1 then
+                            return 200, nil, "{}"
+                        elseif trouble == 503 then
+                            return 503
+                        end
+                        return nil, trouble
+                    end }
+                    open[#open + 1] = helper
+                    local client = desk { url = helper.url }
+                    if kept then
+                        client.agents:list()
+                    end
+                    local _, response = client.contacts:update(3, { name = "Ada", avatar = folder .. "/photo.png" })
+                    assert.same({ 2, 2 }, { response.attempts, #seen })
+                    assert.is_true(#seen[1].body > 320000)
+                    assert.equal(parts(seen[1]), parts(seen[2]))
+                end)
+            end
         end
     end)
 
