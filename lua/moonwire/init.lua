@@ -35,10 +35,13 @@ local task = require "moonwire.task"
 ---@field fields string[]? names of the fields that the server refused, from `attributes` of a 422
 ---@field body any the server's answer: decoded, or as text where it is no JSON, cut at 64 KiB
 ---@field retry_after number? seconds the server asked to wait
----@field attempts integer? how often it was tried
+---@field attempts integer? how often it was tried, the first time included; each may be sent, or stopped before
 ---@field waited number? the part of `elapsed` spent in the client's queue and between attempts, in seconds
 ---@field elapsed number? seconds from the call to its end
----@field sent "no"|"yes"|"unknown"|nil whether the request reached the server and may have had an effect
+--- Of all attempts. "no": none left, nothing has happened; "yes": it was answered; "unknown": one left, and what it did
+--- is not known. So a DELETE that ends as "not_found" with sent = "unknown" may have done its work: it went out, got no
+--- answer, and found nothing when it went again.
+---@field sent "no"|"yes"|"unknown"|nil
 ---@field url string? redacted
 ---@field request_id string? what the server calls this request in its logs, from the header X-Request-Id
 ---@field partial true|nil from `each`: items came before it, so the loop has seen a part of the list. Not in the text
@@ -59,7 +62,7 @@ local task = require "moonwire.task"
 ---| "tls" # no trusted connection could be made
 ---| "decode" # the answer is not what it should be, or a text is not JSON
 ---| "too_large" # the answer is larger than max_body
----| "ambiguous" # sent, but the outcome is unknown
+---| "ambiguous" # sent, but the outcome is unknown, and it is not sent again by itself
 ---| "cancelled" # by task:cancel, client:close or Ctrl-C
 ---| "memory"
 
