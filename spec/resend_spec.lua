@@ -345,6 +345,43 @@ describe("what failed", function()
         end)
     end)
 
+    describe("with a 503 that says when", function()
+        local date = "Date: Sun, 06 Nov 1994 08:49:37 GMT"
+
+        local function ask(...)
+            local answer = calls.answer("503 Service Unavailable", { ... }, "")
+            return failing("server", calls.verbs.GET, desk { url = server:url(server:answer("when", answer)) })
+        end
+
+        it("waits for seconds and for a date by the server's clock", function()
+            for _, headers in ipairs { { "Retry-After: 1" }, { date, "Retry-After: Sun, 06 Nov 1994 08:49:38 GMT" } } do
+                local err = ask(table.unpack(headers))
+                assert.same({ 2, 1 }, { err.attempts, err.retry_after })
+                assert.is_true(err.waited >= 0.99, err.waited)
+            end
+            assert.equal(4, received().GET)
+        end)
+
+        it("does not begin a wait for which there is no time", function()
+            for _, headers in ipairs { { "Retry-After: 61" }, { date, "Retry-After: Sun, 06 Nov 1994 08:50:38 GMT" },
+                { "Retry-After: 99999999" } } do
+                local err = ask(table.unpack(headers))
+                assert.equal(1, err.attempts)
+                assert.is_true(err.retry_after >= 61)
+            end
+            assert.equal(3, received().GET)
+        end)
+
+        it("goes by its own clock where that is nonsense", function()
+            for _, value in ipairs { "", "soon", "-5", "nan", "inf", "1e999", "1 second", "\xff\xfe",
+                "Sun, 06 Nov 1994 08:49:36" } do
+                local err = ask(date, "Retry-After: " .. value)
+                assert.same({ value, 2 }, { value, err.attempts })
+            end
+            assert.equal(18, received().GET)
+        end)
+    end)
+
     describe("as often as it may:", function()
         it("as the client has it, unless the call says otherwise", function()
             local url = server:url "status/503"
