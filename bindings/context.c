@@ -192,8 +192,6 @@ int luaopen_moonwire_core(lua_State *L)
         ctx = new_context(L, NULL);
     if (!ctx->opened) {
         memset(ctx->meta, 0, sizeof ctx->meta); /* an opening that failed half-way starts again */
-        lua_getglobal(L, "require");
-        mw__lua_slot_set(L, ctx, MW__REQUIRE);
         mw__lua_open_boxes(L, ctx);
     }
     lua_newtable(L);

@@ -1,201 +1,329 @@
-/* json_decode.c: owns the exact decoding of JSON on top of lua-cjson: the call of cjson and the
- * walk over its result that puts right what json_scan.c has tagged. Bytes that are not UTF-8 are
- * kept as they are. Must not know where the text comes from. Runs on the thread of the Lua
- * state. */
+/* json_decode.c: owns the decoding of JSON: one pass over the text that makes Lua values as it goes. Integers are exact
+ * over 64 bits, an empty array is marked as one, null is mw.null, the last of two equal keys counts. Must not know
+ * where the text comes from. Runs on the thread of the Lua state.
+ *
+ * Whatever makes a Lua value may raise for want of memory and may run a script's finalizer, which may decode as well:
+ * nothing here owns memory but the context's scratch buffer, and that is done with before a finalizer can run. */
+#include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "json_text.h"
 #include "lua_private.h"
 
-#define EXACT 9007199254740992.0 /* 2^53: integral floats up to here are exact */
+#define KEEP_SCRATCH ((size_t)1 << 20)
+#define LEVEL_SLOTS 6 /* of the Lua stack */
 
-typedef struct walker {
+typedef struct reader {
     lua_State *L;
     mw_lua *ctx;
-    bool tagged;
-    bool overflow; /* a number beyond the doubles was seen */
-} walker;
+    const char *begin, *at, *end;
+    int depth;
+} reader;
 
-/* Pushes the value of a tagged string. [-0, +1, memory] */
-static void push_tagged(walker *walk, const char *text)
+/* ---- what is wrong; the reason is pushed, and everybody returns false ---- */
+
+static bool fail_at(reader *r, const char *at, const char *problem)
 {
-    lua_State *L = walk->L;
-    if (*text == 'a') {
+    lua_pushfstring(r->L, "%s at byte %d", problem, (int)(at - r->begin) + 1);
+    return false;
+}
+
+static bool fail_expected(reader *r, const char *wanted, const char *found)
+{
+    lua_pushfstring(r->L, "expected %s but found %s", wanted, found);
+    return false;
+}
+
+static size_t word_at(const reader *r, const char *word)
+{
+    size_t length = strlen(word);
+    return (size_t)(r->end - r->at) >= length && memcmp(r->at, word, length) == 0 ? length : 0;
+}
+
+/* Something else stands where `wanted` should. */
+static bool fail_here(reader *r, const char *wanted)
+{
+    static const struct {
+        char first;
+        const char *words;
+    } tokens[] = {{'{', "'{'"},      {'}', "'}'"},      {'[', "'['"},
+                  {']', "']'"},      {':', "':'"},      {',', "','"},
+                  {'"', "a string"}, {'-', "a number"}, {'\0', "the end"}};
+    if (r->at < r->end && (*r->at == '\0' || *r->at == 't' || *r->at == 'f' || *r->at == 'n')) {
+        if (word_at(r, "true") || word_at(r, "false"))
+            return fail_expected(r, wanted, "true or false");
+        if (word_at(r, "null"))
+            return fail_expected(r, wanted, "null");
+        return fail_at(r, r->at, "an unknown word or character");
+    }
+    if (*r->at >= '0' && *r->at <= '9')
+        return fail_expected(r, wanted, "a number");
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        if (*r->at == tokens[i].first)
+            return fail_expected(r, wanted, tokens[i].words);
+    }
+    return fail_at(r, r->at, "an unknown word or character");
+}
+
+/* ---- scalars ---- */
+
+static void skip_space(reader *r)
+{
+    while (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t')
+        r->at++;
+}
+
+/* The context's scratch buffer, of at least `size` bytes. NULL: no memory. */
+static char *take_scratch(mw_lua *ctx, size_t size)
+{
+    if (ctx->scratch_size >= size)
+        return ctx->scratch;
+    char *scratch = realloc(ctx->scratch, size + size / 2);
+    if (!scratch)
+        return NULL;
+    ctx->scratch = scratch;
+    ctx->scratch_size = size + size / 2;
+    return scratch;
+}
+
+/* A large one is not kept. */
+static void drop_scratch(mw_lua *ctx)
+{
+    if (ctx->scratch_size <= KEEP_SCRATCH)
+        return;
+    free(ctx->scratch);
+    ctx->scratch = NULL;
+    ctx->scratch_size = 0;
+}
+
+/* The string at `at`, of which `wanted` is the name in errors. [-0, +1, memory] */
+static bool push_string(reader *r, const char *wanted)
+{
+    const char *from = r->at + 1;
+    const char *problem = NULL;
+    bool escaped;
+    const char *quote = mw__json_string_end(from, r->end, &escaped, &problem);
+    if (!quote)
+        return fail_at(r, r->at, problem);
+    if (!escaped) {
+        lua_pushlstring(r->L, from, (size_t)(quote - from));
+        r->at = quote + 1;
+        return true;
+    }
+    char *text = take_scratch(r->ctx, (size_t)(quote - from));
+    if (!text)
+        return fail_at(r, r->at, "out of memory");
+    const char *end = mw__json_unescape(from, quote, text, &problem);
+    if (!end)
+        return fail_expected(r, wanted, problem);
+    lua_pushlstring(r->L, text, (size_t)(end - text));
+    r->at = quote + 1;
+    return true;
+}
+
+/* A number with more digits than can be read at once, by Lua's own reader. [-0, +1, memory] */
+static bool push_long_number(reader *r, const char *end)
+{
+    size_t length = (size_t)(end - r->at);
+    char *text = take_scratch(r->ctx, length + 1);
+    if (!text)
+        return fail_at(r, r->at, "out of memory");
+    memcpy(text, r->at, length);
+    text[length] = '\0';
+    if (lua_stringtonumber(r->L, text) == 0)
+        lua_pushnumber(r->L, HUGE_VAL);
+    if (!lua_isinteger(r->L, -1) && !isfinite(lua_tonumber(r->L, -1))) {
+        lua_pop(r->L, 1);
+        lua_pushliteral(r->L, "a number is out of range");
+        return false;
+    }
+    r->at = end;
+    return true;
+}
+
+/* [-0, +1, memory] */
+static bool push_number(reader *r)
+{
+    mw__json_number number;
+    const char *end = mw__json_number_read(r->at, &number);
+    if (!end)
+        return fail_at(r, r->at, "a number that is not JSON");
+    if (number.type == MW__JSON_TEXT)
+        return push_long_number(r, end);
+    if (number.type == MW__JSON_INTEGER)
+        lua_pushinteger(r->L, number.integer);
+    else
+        lua_pushnumber(r->L, number.number);
+    r->at = end;
+    return true;
+}
+
+/* ---- tables ---- */
+
+/* Objects under the same key tend to be alike: how large the last one was saves the growing of the next. Two
+ * keys that share a place only make a table larger or smaller than it had to be. */
+static unsigned place_of(const char *key, size_t length)
+{
+    if (length == 0)
+        return 0;
+    return (unsigned)(length * 31) + (unsigned char)key[0] * 7u + (unsigned char)key[length - 1];
+}
+
+static unsigned char *size_at(mw_lua *ctx, unsigned place)
+{
+    return &ctx->json_sizes[place % sizeof ctx->json_sizes];
+}
+
+static void keep_size(unsigned char *place, lua_Integer size)
+{
+    *place = size < UCHAR_MAX ? (unsigned char)size : UCHAR_MAX;
+}
+
+static bool push_value(reader *r, unsigned place);
+
+/* Goes in behind a bracket, and past the spaces there. */
+static bool enter(reader *r)
+{
+    if (r->depth >= MW_MAX_DEPTH)
+        return fail_at(r, r->at, "nested deeper than 100 levels");
+    luaL_checkstack(r->L, LEVEL_SLOTS, "nested too deeply");
+    r->depth++;
+    r->at++;
+    skip_space(r);
+    return true;
+}
+
+/* Goes past a comma, or out behind `close`, whichever stands there; `*more` says which. */
+static bool next(reader *r, char close, const char *wanted, bool *more)
+{
+    skip_space(r);
+    if (*r->at != ',' && *r->at != close)
+        return fail_here(r, wanted);
+    *more = *r->at++ == ',';
+    if (*more)
+        skip_space(r);
+    else
+        r->depth--;
+    return true;
+}
+
+/* [-0, +1, memory] */
+static bool push_array(reader *r, unsigned place)
+{
+    lua_State *L = r->L;
+    if (!enter(r))
+        return false;
+    if (*r->at == ']') {
+        r->at++;
+        r->depth--;
         lua_newtable(L);
-        mw__lua_mark_array(L, walk->ctx);
-        return;
+        mw__lua_mark_array(L, r->ctx);
+        return true;
     }
-    if (lua_stringtonumber(L, text + 1) == 0)
-        lua_pushnumber(L, HUGE_VAL);
-    if (!lua_isinteger(L, -1) && !isfinite(lua_tonumber(L, -1)))
-        walk->overflow = true;
+    unsigned char *size = size_at(r->ctx, place);
+    lua_createtable(L, *size, 0);
+    lua_Integer count = 0;
+    for (bool more = true; more;) {
+        if (!push_value(r, place * 3 + 1))
+            return false;
+        lua_rawseti(L, -2, ++count);
+        if (!next(r, ']', "',' or ']'", &more))
+            return false;
+    }
+    keep_size(size, count);
+    return true;
 }
 
-static void walk_table(walker *walk);
-
-/* Pushes what should stand in place of the value at the top; false: nothing, it is right.
- * [-0, +1 or +0, memory] */
-static bool replace(walker *walk)
+/* [-0, +1, memory] */
+static bool push_object(reader *r, unsigned place)
 {
-    lua_State *L = walk->L;
-    switch (lua_type(L, -1)) {
-    case LUA_TNUMBER: {
-        if (lua_isinteger(L, -1))
-            return false;
-        double number = lua_tonumber(L, -1);
-        if (!(number >= -EXACT && number <= EXACT) || floor(number) != number)
-            return false;
-        lua_pushinteger(L, (lua_Integer)number);
-        return true;
-    }
-    case LUA_TSTRING: {
-        if (!walk->tagged)
-            return false;
-        size_t length = 0;
-        const char *text = lua_tolstring(L, -1, &length);
-        if (length <= MW__TAG_LENGTH || *text != 0x7f ||
-            memcmp(text, walk->ctx->tag, MW__TAG_LENGTH) != 0)
-            return false;
-        push_tagged(walk, text + MW__TAG_LENGTH);
-        return true;
-    }
-    case LUA_TTABLE:
-        walk_table(walk);
+    lua_State *L = r->L;
+    if (!enter(r))
         return false;
+    if (*r->at == '}') {
+        r->at++;
+        r->depth--;
+        lua_newtable(L);
+        return true;
+    }
+    unsigned char *size = size_at(r->ctx, place);
+    lua_createtable(L, 0, *size);
+    lua_Integer count = 0;
+    for (bool more = true; more; count++) {
+        static const char wanted[] = "a key in quotes";
+        if (*r->at != '"')
+            return fail_here(r, wanted);
+        const char *name = r->at + 1;
+        if (!push_string(r, wanted))
+            return false;
+        unsigned inner = place_of(name, (size_t)(r->at - name) - 1);
+        skip_space(r);
+        if (*r->at != ':')
+            return fail_here(r, "':'");
+        r->at++;
+        skip_space(r);
+        if (!push_value(r, inner))
+            return false;
+        lua_rawset(L, -3);
+        if (!next(r, '}', "',' or '}'", &more))
+            return false;
+    }
+    keep_size(size, count);
+    return true;
+}
+
+/* The value at `at`; `place` is where its size is kept. [-0, +1, memory] */
+static bool push_value(reader *r, unsigned place)
+{
+    static const char wanted[] = "a value";
+    size_t word = 0;
+    switch (*r->at) {
+    case '"':
+        return push_string(r, wanted);
+    case '{':
+        return push_object(r, place);
+    case '[':
+        return push_array(r, place);
+    case 't':
+    case 'f':
+        word = word_at(r, *r->at == 't' ? "true" : "false");
+        if (word > 0)
+            lua_pushboolean(r->L, *r->at == 't');
+        break;
+    case 'n':
+        word = word_at(r, "null");
+        if (word > 0)
+            lua_pushlightuserdata(r->L, NULL);
+        break;
     default:
-        return false;
+        if (*r->at == '-' || (*r->at >= '0' && *r->at <= '9'))
+            return push_number(r);
     }
-}
-
-/* Mends the table at the top in place. [-0, +0, memory] */
-static void walk_table(walker *walk)
-{
-    lua_State *L = walk->L;
-    luaL_checkstack(L, 6, "nested too deeply");
-    int table = lua_gettop(L);
-    lua_Integer count = (lua_Integer)lua_rawlen(L, table);
-    if (count > 0) {
-        for (lua_Integer i = 1; i <= count; i++) {
-            lua_rawgeti(L, table, i);
-            if (replace(walk))
-                lua_rawseti(L, table, i);
-            lua_pop(L, 1);
-        }
-        return;
-    }
-    for (lua_pushnil(L); lua_next(L, table);) {
-        if (replace(walk)) {
-            lua_pushvalue(L, -3);
-            lua_insert(L, -2);
-            lua_rawset(L, table);
-        }
-        lua_pop(L, 1);
-    }
-}
-
-/* Pushes cjson's decode. cjson is loaded here, on first use. [-0, +1, raises] */
-static void push_decode(lua_State *L, mw_lua *ctx)
-{
-    mw__lua_slot_push(L, ctx, MW__DECODE);
-    if (lua_isfunction(L, -1))
-        return;
-    lua_pop(L, 1);
-    mw__lua_slot_push(L, ctx, MW__REQUIRE);
-    lua_pushliteral(L, "cjson");
-    if (lua_pcall(L, 1, 1, 0) != LUA_OK)
-        luaL_error(
-            L, "moonwire needs lua-cjson, which can't be loaded (Debian: apt install lua-cjson)");
-    lua_getfield(L, -1, "new"); /* an instance of our own: its settings are nobody else's */
-    lua_call(L, 0, 1);
-    lua_getfield(L, -1, "decode_max_depth");
-    lua_pushinteger(L, MW_MAX_DEPTH + 1);
-    lua_call(L, 1, 0);
-    lua_getfield(L, -1, "decode_invalid_numbers");
-    lua_pushboolean(L, false);
-    lua_call(L, 1, 0);
-    lua_getfield(L, -1, "decode");
-    lua_pushvalue(L, -1);
-    mw__lua_slot_set(L, ctx, MW__DECODE);
-    lua_replace(L, -3);
-    lua_pop(L, 1);
-}
-
-/* What cjson calls things, and what people do. */
-static const struct {
-    const char *jargon, *words;
-} terms[] = {
-    {"value", "a value"},
-    {"object key string", "a key in quotes"},
-    {"colon", "':'"},
-    {"comma or object end", "',' or '}'"},
-    {"comma or array end", "',' or ']'"},
-    {"T_OBJ_BEGIN", "'{'"},
-    {"T_OBJ_END", "'}'"},
-    {"T_ARR_BEGIN", "'['"},
-    {"T_ARR_END", "']'"},
-    {"T_STRING", "a string"},
-    {"T_NUMBER", "a number"},
-    {"T_BOOLEAN", "true or false"},
-    {"T_NULL", "null"},
-    {"T_COLON", "':'"},
-    {"T_COMMA", "','"},
-    {"T_END", "the end"},
-};
-
-/* Pushes a term of cjson in words. A tagged value is a string to cjson only. [-0, +1, memory] */
-static const char *push_term(lua_State *L, const char *term, size_t length, bool tagged)
-{
-    if (tagged && length == 8 && memcmp(term, "T_STRING", length) == 0)
-        return lua_pushliteral(L, "a value");
-    for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++) {
-        if (strlen(terms[i].jargon) == length && memcmp(terms[i].jargon, term, length) == 0)
-            return lua_pushstring(L, terms[i].words);
-    }
-    return lua_pushlstring(L, term, length);
-}
-
-/* Puts the error of cjson at the top, "Expected value but found T_END at character 1", in words.
- * Its position counts characters of the rewritten text and would mislead. [-1, +1, memory] */
-static void explain(lua_State *L, bool tagged)
-{
-    static const char expected[] = "Expected ";
-    static const char found[] = " but found ";
-    int top = lua_gettop(L);
-    const char *text = luaL_tolstring(L, -1, NULL);
-    const char *position = strstr(text, " at character ");
-    size_t length = position ? (size_t)(position - text) : strlen(text);
-    const char *middle = strstr(text, found);
-    if (strncmp(text, expected, sizeof expected - 1) == 0 && middle && middle < text + length) {
-        const char *from = text + sizeof expected - 1;
-        const char *wanted = push_term(L, from, (size_t)(middle - from), tagged);
-        from = middle + sizeof found - 1;
-        const char *got = push_term(L, from, (size_t)(text + length - from), tagged);
-        lua_pushfstring(L, "expected %s but found %s", wanted, got);
-    } else {
-        lua_pushlstring(L, text, length);
-    }
-    lua_replace(L, top);
-    lua_settop(L, top);
+    r->at += word;
+    return word > 0 || fail_here(r, wanted);
 }
 
 bool mw__lua_json_decode(lua_State *L, mw_lua *ctx, const char *text, size_t length)
 {
     luaL_checkstack(L, LUA_MINSTACK, NULL);
-    walker walk = {.L = L, .ctx = ctx};
-    push_decode(L, ctx);
-    if (!mw__lua_json_scan(L, ctx, text, length, &walk.tagged)) {
-        lua_remove(L, -2);
-        return false;
+    if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+        text += 3; /* a byte order mark is not part of the text */
+        length -= 3;
     }
-    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
-        explain(L, walk.tagged);
-        return false;
+    int top = lua_gettop(L);
+    reader r = {.L = L, .ctx = ctx, .begin = text, .at = text, .end = text + length};
+    skip_space(&r);
+    bool good = push_value(&r, 0);
+    if (good) {
+        skip_space(&r);
+        good = r.at == r.end || fail_here(&r, "the end");
     }
-    if (replace(&walk))
-        lua_remove(L, -2);
-    if (!walk.overflow)
-        return true;
-    lua_pop(L, 1);
-    lua_pushliteral(L, "a number is out of range");
-    return false;
+    drop_scratch(ctx);
+    if (!good) {
+        lua_insert(L, top + 1);
+        lua_settop(L, top + 1);
+    }
+    return good;
 }

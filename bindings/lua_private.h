@@ -47,8 +47,6 @@ typedef enum mw__slot {
     MW__META_ENV,
     MW__MODULES, /* table: "service module" -> metatable of the module's proxies */
     MW__EACH,    /* the method `each`, set by the Lua library */
-    MW__REQUIRE, /* the state's require, to load cjson when it is needed */
-    MW__DECODE,  /* cjson's decode, once loaded */
     MW__OWN,     /* table: sources of the Lua library, which no error blames */
     MW__TRACE,   /* traceback of the failure that mw_lua_run reports */
     MW__BLAMED,  /* the failed task whose error was raised again last */
@@ -153,9 +151,9 @@ struct mw_lua {
     unsigned depth;   /* of drivers that run within each other */
     unsigned closing; /* coroutine.close within each other */
     mw_arena *arena;  /* a spare one, or NULL while somebody has taken it */
-    char *scratch;    /* of the JSON scanner */
+    char *scratch;    /* of the JSON decoder */
     size_t scratch_size;
-    char tag[20]; /* of the JSON scanner, NUL-ended; random */
+    unsigned char json_sizes[64]; /* of the last tables under keys that share a place */
     mw_lua_log_fn log;
     void *log_ud;
     mw__lent *lent;
@@ -335,11 +333,6 @@ void mw__lua_mark_array(lua_State *L, mw_lua *ctx);
 /* Decodes JSON text exactly. On failure pushes the reason (a string) and returns false.
  * [-0, +1, memory] */
 bool mw__lua_json_decode(lua_State *L, mw_lua *ctx, const char *text, size_t length);
-
-/* Pushes the text as cjson may have it: `*tagged` says whether anything in it is tagged (DEL, 16
- * random characters, a letter). On failure pushes the reason and returns false. [-0, +1, memory] */
-#define MW__TAG_LENGTH 17
-bool mw__lua_json_scan(lua_State *L, mw_lua *ctx, const char *text, size_t length, bool *tagged);
 
 /* ---- options as rows (options.c) ---- */
 

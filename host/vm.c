@@ -160,7 +160,7 @@ static void keep_absolute(lua_State *L, const char *name)
     lua_pop(L, 1);
 }
 
-/* Opens the libraries, and what needs files: cjson, through the bindings. Leaves the module moonwire.core.
+/* Opens the libraries. Leaves the module moonwire.core.
  * [-0, +1, raises] */
 static void open_whole(lua_State *L, mw__vm *vm)
 {
@@ -185,9 +185,6 @@ static void open_whole(lua_State *L, mw__vm *vm)
     lua_getglobal(L, "require");
     lua_pushliteral(L, "moonwire.core");
     lua_call(L, 1, 1);
-    lua_getfield(L, -1, "json_decode");
-    lua_pushliteral(L, "{}");
-    lua_call(L, 1, 0);
 }
 
 /* Pushes the library as it was opened. [-0, +1, memory] */
