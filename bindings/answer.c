@@ -1,5 +1,5 @@
-/* answer.c: owns the way from an answer to Lua: the copy that outlives the callback, results, the
- * response table and the error that a bad answer becomes. Must not know who asked.
+/* answer.c: owns the way from an answer to Lua: the copy that outlives the callback, results and
+ * the error that a bad answer becomes. Must not know who asked.
  * mw__lua_answer_copy runs within mw_loop_run and touches no Lua; the rest runs on the thread of
  * the Lua state, after it. */
 #include <stdlib.h>
@@ -55,46 +55,6 @@ mw_answer *mw__lua_answer_copy(const mw_answer *answer)
         memcpy(at, answer->body, answer->body_length);
     at[answer->body_length] = '\0';
     return copy;
-}
-
-/* Pushes { name = value }, repeated names joined by ", ". [-0, +1, memory] */
-static void push_headers(lua_State *L, const mw_answer *answer)
-{
-    lua_createtable(L, 0, (int)answer->header_count);
-    for (size_t i = 0; i < answer->header_count; i++) {
-        const mw_header *header = &answer->headers[i];
-        lua_pushstring(L, header->name);
-        lua_pushvalue(L, -1);
-        if (lua_rawget(L, -3) == LUA_TSTRING) {
-            lua_pushliteral(L, ", ");
-            lua_pushstring(L, header->value);
-            lua_concat(L, 3);
-        } else {
-            lua_pop(L, 1);
-            lua_pushstring(L, header->value);
-        }
-        lua_rawset(L, -3);
-    }
-}
-
-/* [-0, +1, memory] */
-static void push_response(lua_State *L, const mw_answer *answer)
-{
-    lua_createtable(L, 0, 6);
-    lua_pushinteger(L, answer->status);
-    lua_setfield(L, -2, "status");
-    push_headers(L, answer);
-    lua_setfield(L, -2, "headers");
-    lua_pushnumber(L, (double)answer->elapsed_us / 1e6);
-    lua_setfield(L, -2, "elapsed");
-    lua_pushinteger(L, (lua_Integer)answer->attempts);
-    lua_setfield(L, -2, "attempts");
-    lua_pushnumber(L, (double)answer->waited_us / 1e6);
-    lua_setfield(L, -2, "waited");
-    if (answer->request_id && *answer->request_id) {
-        lua_pushstring(L, answer->request_id);
-        lua_setfield(L, -2, "request_id");
-    }
 }
 
 /* Pushes the first line of what a server says. [-0, +1, memory] */
@@ -231,6 +191,6 @@ int mw__lua_answer_push(lua_State *L, mw_lua *ctx, const mw_answer *answer, cons
         lua_pushboolean(L, true);
     else if (!mw__lua_json_decode(L, ctx, answer->body, answer->body_length))
         return raise_decode(L, ctx, answer, operation);
-    push_response(L, answer);
+    mw__lua_response_push(L, ctx, answer);
     return 2;
 }

@@ -69,9 +69,13 @@ int mw__lua_call_submit(lua_State *L, mw_lua *ctx, mw__client *client, int box, 
  * where it belongs. `what` is the name of the call. [-0, +0, raises] */
 int mw__lua_call_refuse(lua_State *L, mw_lua *ctx, const mw__callbox *box, mw_error *error,
                         const char *what);
+/* A copy in one block, in which the headers stand as "name\0value\0", one behind the other; free with free. NULL: no
+ * memory. */
 mw_answer *mw__lua_answer_copy(const mw_answer *answer);
 /* Pushes result and response of a good answer or raises. [-0, +2, raises] */
 int mw__lua_answer_push(lua_State *L, mw_lua *ctx, const mw_answer *answer, const char *operation);
+/* Pushes the response of such a copy (response.c). [-0, +1, memory] */
+void mw__lua_response_push(lua_State *L, mw_lua *ctx, const mw_answer *answer);
 /* Forgets calls at the end of the state. */
 void mw__lua_call_end(mw_lua *ctx);
 int l_client_call(lua_State *L);    /* desk:call(id, params, options) */

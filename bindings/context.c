@@ -206,6 +206,7 @@ int luaopen_moonwire_core(lua_State *L)
     mw__lua_open_relays(L, ctx);
     mw__lua_open_clients(L, ctx);
     mw__lua_open_connect(L, ctx);
+    mw__lua_open_responses(L, ctx);
     mw__lua_open_operations(L, ctx);
     mw__lua_open_log(L, ctx);
     mw__lua_open_options(L, ctx);

@@ -80,12 +80,16 @@ static int refuse(const converter *to, const place *at, const char *problem)
                          *name ? "'" : "", name, *name ? "' " : "", problem);
 }
 
+static void refuse_memory(const converter *to)
+{
+    mw__lua_raise(to->L, to->ctx, MW_MEMORY, to->what, "%s: the arguments are too large", to->what);
+}
+
 static void *take(const converter *to, size_t size)
 {
     void *memory = mw_arena_alloc(to->arena, size);
     if (!memory)
-        mw__lua_raise(to->L, to->ctx, MW_MEMORY, to->what, "%s: the arguments are too large",
-                      to->what);
+        refuse_memory(to);
     return memory;
 }
 
@@ -140,6 +144,15 @@ static int by_name(const void *a, const void *b)
                : (one->name_length > two->name_length) - (one->name_length < two->name_length);
 }
 
+/* Of a response that still has them packed. [-0, +0, raises] */
+static void convert_headers(const converter *to, mw_member *member)
+{
+    mw_member *headers = mw__lua_response_packed(to->L, to->arena, member);
+    if (!headers)
+        refuse_memory(to);
+    qsort(headers, member->value.length, sizeof *headers, by_name);
+}
+
 /* Members are sorted by name: the order of a Lua table is random, and the same call should send the
  * same bytes. */
 static void convert_object(const converter *to, int index, const place *at, int depth, size_t count,
@@ -150,6 +163,10 @@ static void convert_object(const converter *to, int index, const place *at, int 
     size_t at_member = 0;
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
         mw_member *member = &members[at_member++];
+        if (lua_type(L, -2) != LUA_TSTRING) {
+            convert_headers(to, member);
+            continue;
+        }
         member->name = lua_tolstring(L, -2, &member->name_length);
         convert(to, lua_gettop(L), &(place){.up = at, .name = member->name}, depth + 1,
                 &member->value);
@@ -174,6 +191,10 @@ static void convert_table(const converter *to, int index, const place *at, int d
         lua_pop(L, 1);
     }
     keys count = count_keys(L, index);
+    if (mw__lua_response_is_packed(L, to->ctx, index)) {
+        count.others--;
+        count.strings++;
+    }
     bool list =
         count.strings == 0 && count.others == 0 && (lua_Unsigned)count.largest == count.integers;
     if (array && !list)

@@ -45,6 +45,7 @@ typedef enum mw__slot {
     MW__META_SERVER,
     MW__META_DOCUMENTS,
     MW__META_ENV,
+    MW__META_RESPONSE,
     MW__MODULES, /* table: "service module" -> metatable of the module's proxies */
     MW__EACH,    /* the method `each`, set by the Lua library */
     MW__OWN,     /* table: sources of the Lua library, which no error blames */
@@ -316,7 +317,7 @@ void mw__lua_redact_value(lua_State *L, mw_lua *ctx);
  * that a terminal can show. [-0, +1, memory] */
 const char *mw__lua_push_clean(lua_State *L, const char *text, size_t length, size_t max);
 
-/* ---- conversion (convert.c, json_decode.c) ---- */
+/* ---- conversion (convert.c, response.c, json_decode.c) ---- */
 
 /* The Lua value at `index` as a tree in the arena, strings borrowed from Lua: nothing may allocate
  * in Lua while the tree is in use, because a finalizer of the script could change what they are
@@ -330,6 +331,11 @@ mw_arena *mw__lua_arena_take(lua_State *L, mw_lua *ctx, const char *what);
 void mw__lua_arena_give(mw_lua *ctx, mw_arena *arena);
 /* Marks the table at the top as an array. [-0, +0, -] */
 void mw__lua_mark_array(lua_State *L, mw_lua *ctx);
+/* Whether the table at `index` is a response that still has its headers packed, under one key that is no string. With
+ * that one's value at the top, fills in the member that it stands for, whose strings are borrowed from Lua, and returns
+ * the headers in it, in no order; NULL: no memory. [-0, +0, -] */
+bool mw__lua_response_is_packed(lua_State *L, mw_lua *ctx, int index);
+mw_member *mw__lua_response_packed(lua_State *L, mw_arena *arena, mw_member *member);
 /* Decodes JSON text exactly. On failure pushes the reason (a string) and returns false.
  * [-0, +1, memory] */
 bool mw__lua_json_decode(lua_State *L, mw_lua *ctx, const char *text, size_t length);
@@ -378,6 +384,7 @@ void mw__lua_open_relays(lua_State *L, mw_lua *ctx); /* coroutine.resume, wrap, 
 void mw__lua_open_clients(lua_State *L, mw_lua *ctx);
 void mw__lua_open_modules(lua_State *L, mw_lua *ctx);
 void mw__lua_open_connect(lua_State *L, mw_lua *ctx);
+void mw__lua_open_responses(lua_State *L, mw_lua *ctx);
 void mw__lua_open_operations(lua_State *L, mw_lua *ctx);
 void mw__lua_open_log(lua_State *L, mw_lua *ctx);
 void mw__lua_open_options(lua_State *L, mw_lua *ctx);

@@ -148,4 +148,54 @@ describe("limits", function()
         assert.equal("a, b", response.headers["x-twice"])
         assert.is_nil(response.headers.link)
     end)
+
+    it("a response is a plain table to whoever looks, at once or later", function()
+        local answer = calls.answer("200 OK", { "X-Request-Id: abc-1", "X-Twice: a", "X-One: 1", "X-Twice: b" }, "{}")
+        local function ask()
+            return select(2, get(server:answer("plain", answer)))
+        end
+        local headers = { ["x-request-id"] = "abc-1", ["x-twice"] = "a, b", ["x-one"] = "1", ["content-length"] = "2" }
+        local response = ask()
+        local names = {}
+        for name in pairs(response) do
+            names[#names + 1] = name
+        end
+        table.sort(names)
+        assert.same({ "attempts", "elapsed", "headers", "request_id", "status", "waited" }, names)
+        assert.same(headers, response.headers)
+        assert.is_nil(getmetatable(response))
+        assert.equal(response.headers, response.headers)
+
+        response = ask()
+        assert.is_nil(response.link)
+        collectgarbage()
+        assert.same(headers, response.headers)
+
+        response = ask()
+        response.mine = true
+        assert.same(headers, rawget(response, "headers"))
+        response = ask()
+        response.headers = "mine"
+        assert.equal("mine", response.headers)
+
+        local packed, looked = ask(), ask()
+        looked.elapsed, looked.waited = packed.elapsed, packed.waited
+        assert.same(headers, looked.headers)
+        assert.equal(mw.json.encode(looked), mw.json.encode(packed))
+        assert.same(headers, mw.json.decode(mw.json.encode { ask() })[1].headers)
+    end)
+
+    it("what a script puts where a response keeps its headers does no harm", function()
+        local answer = calls.answer("200 OK", { "X-One: 1" }, "{}")
+        for _, value in ipairs { 1, true, io.stdout, "", "a", "a\0b", "\0", {} } do
+            local response = select(2, get(server:answer("forged", answer)))
+            for key in next, response do
+                if type(key) == "userdata" then
+                    rawset(response, key, value)
+                end
+            end
+            assert.equal("string", type(mw.json.encode(response)))
+            assert.is_nil((response.headers or {})["x-one"])
+        end
+    end)
 end)

@@ -171,10 +171,12 @@ mw__attempt mw__call_attempt(const mw__call *call, CURLcode result)
     }
     long status = 0;
     mw__curl->easy_getinfo(call->wire->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
-    const char *date = mw__headers_get(&call->headers, "date");
-    time_t now = date ? mw__curl->getdate(date, NULL) : time(NULL);
     attempt.status = (int)status;
     attempt.retry_after = retry_after(&call->headers);
+    if (status != 429)
+        return attempt;
+    const char *date = mw__headers_get(&call->headers, "date");
+    time_t now = date ? mw__curl->getdate(date, NULL) : time(NULL);
     attempt.server_time = now == -1 ? time(NULL) : now;
     return attempt;
 }

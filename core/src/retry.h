@@ -12,7 +12,7 @@ typedef struct mw__attempt {
     mw_sent sent;        /* of this attempt alone */
     bool passing;        /* without an answer: the trouble may have passed the next time */
     double retry_after;  /* seconds that the server asks for, or -1 */
-    int64_t server_time; /* seconds since 1970 by the server's clock */
+    int64_t server_time; /* of a 429: seconds since 1970 by the server's clock */
 } mw__attempt;
 
 /* Whether the request may be sent again. `idempotent`: sending it twice does what sending it once does. */

@@ -66,7 +66,7 @@ local task = require "moonwire.task"
 ---| "cancelled" # by task:cancel, client:close or Ctrl-C
 ---| "memory"
 
---- The second result of a call: how it went.
+--- The second result of a call: how it went. `headers` is made when it is first looked at; a raw `next` is no look.
 ---@class moonwire.response
 ---@field status integer 200
 ---@field headers table<string, string> names in lower case, repeated ones joined by ", "

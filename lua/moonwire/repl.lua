@@ -119,7 +119,7 @@ end
 --- The second result of a call, which says how it went.
 local function is_response(value)
     return type(value) == "table" and math.type(rawget(value, "status")) == "integer"
-        and type(rawget(value, "headers")) == "table" and math.type(rawget(value, "attempts")) == "integer"
+        and math.type(rawget(value, "elapsed")) == "float" and math.type(rawget(value, "attempts")) == "integer"
 end
 
 --- Formats the values of an expression, one below the other. The response of a call takes one line.
