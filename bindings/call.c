@@ -56,6 +56,13 @@ static void release_call(mw__waiter *waiter)
         mw_gate_cancel(call->gate, call->id); /* its callback frees it */
 }
 
+/* Its answer, which comes soon, says whether the request went out. */
+static void stop_call(mw__waiter *waiter)
+{
+    const mw__call *call = ((mw__callbox *)waiter)->call;
+    mw_gate_cancel(call->gate, call->id);
+}
+
 void mw__lua_call_end(mw_lua *ctx)
 {
     while (ctx->calls) {
@@ -84,17 +91,36 @@ static int raise_refused(lua_State *L, mw_lua *ctx, const mw__callbox *box, cons
     return mw__lua_call_refuse(L, ctx, box, &error, box->name);
 }
 
+/* The call was given up by its task, or by a deadline. [-0, +0, raises] */
+static int raise_stopped(lua_State *L, mw_lua *ctx, const mw__callbox *box, const mw_answer *answer)
+{
+    mw__failure failure = {.code = MW_CANCELLED,
+                           .operation = box->name,
+                           .message = mw_err_text(MW_CANCELLED),
+                           .answer = answer};
+    if (box->waiter.cancelled)
+        return mw__lua_error_raise(L, ctx, &failure);
+    bool unclear = box->mutates && answer->sent == MW_SENT_UNKNOWN;
+    failure.code = unclear ? MW_AMBIGUOUS : MW_TIMEOUT;
+    return mw__lua_raise_late(L, ctx, box->waiter.limit_s, &failure);
+}
+
 static int answered(lua_State *L, int status, lua_KContext kctx)
 {
     (void)status;
     mw_lua *ctx = mw__lua_ctx(L);
     mw__callbox *box = lua_touserdata(L, (int)kctx);
-    mw__lua_waited(L, ctx, &box->waiter, box->name);
-    if (!box->call->answer)
+    const mw_answer *answer = box->call->answer;
+    bool stopped = box->waiter.cancelled || box->waiter.late;
+    if (!answer || !stopped)
+        mw__lua_waited(L, ctx, &box->waiter, box->name);
+    if (!answer)
         return mw__lua_raise(L, ctx, MW_MEMORY, box->name, "%s", mw_err_text(MW_MEMORY));
-    if (is_refused(box->call->answer))
-        return raise_refused(L, ctx, box, box->call->answer);
-    mw__lua_answer_push(L, ctx, box->call->answer, box->name);
+    if (box->waiter.cancelled || (stopped && answer->code == MW_CANCELLED))
+        return raise_stopped(L, ctx, box, answer);
+    if (is_refused(answer))
+        return raise_refused(L, ctx, box, answer);
+    mw__lua_answer_push(L, ctx, answer, box->name);
     mw__lua_box_release(&box->waiter); /* the answer may be large: don't wait for the collector */
     return 2;
 }
@@ -129,6 +155,7 @@ int mw__lua_call_submit(lua_State *L, mw_lua *ctx, mw__client *client, int index
     const char *warning = mw_request_warning(box->request);
     if (warning && *warning)
         mw__lua_log(ctx, "warn", warning, strlen(warning));
+    mw__lua_begin(L, ctx, box->name);
     mw__lua_client_open(L, ctx, client, box->name); /* a finalizer may have closed it meanwhile */
     mw__call *call = calloc(1, sizeof *call);
     if (!call)
@@ -144,6 +171,7 @@ int mw__lua_call_submit(lua_State *L, mw_lua *ctx, mw__client *client, int index
         return mw__lua_call_refuse(L, ctx, box, error, box->name);
     }
     box->request = NULL;
+    box->waiter.stop = stop_call;
     call->next = ctx->calls;
     call->link = &ctx->calls;
     if (call->next)

@@ -42,6 +42,7 @@ typedef struct mw__callbox {
     const mw_operation *row; /* NULL: raw */
     int params;              /* index of the table of parameters */
     bool by_name;            /* which holds the path parameters as well */
+    bool mutates;            /* it changes something on the server */
 } mw__callbox;
 
 mw__client *mw__lua_client_check(lua_State *L, mw_lua *ctx, int index,

@@ -203,6 +203,7 @@ int luaopen_moonwire_core(lua_State *L)
     mw__lua_open_errors(L, ctx);
     mw__lua_open_json(L, ctx);
     mw__lua_open_tasks(L, ctx);
+    mw__lua_open_deadlines(L, ctx);
     mw__lua_open_relays(L, ctx);
     mw__lua_open_clients(L, ctx);
     mw__lua_open_connect(L, ctx);

@@ -159,6 +159,7 @@ int l_module_call(lua_State *L)
     mw__lua_to_value(L, ctx, box->arena, params, what, "", &value);
     read_options(L, ctx, params + 1, what, &options);
     box->row = row;
+    box->mutates = row->mutates;
     box->params = params;
     mw_error error = {0};
     int rc = mw_gate_request(open_gate(L, ctx, module->client, what), row, path, count, &value,
@@ -274,6 +275,7 @@ int l_client_call(lua_State *L)
     if (!split_params(box->arena, row, &value, path))
         return mw__lua_raise(L, ctx, MW_MEMORY, what, "%s", mw_err_text(MW_MEMORY));
     box->row = row;
+    box->mutates = row->mutates;
     box->params = 3;
     box->by_name = true;
     mw_error error = {0};
@@ -309,6 +311,7 @@ int l_client_request(lua_State *L)
     call_options options;
     mw__lua_to_value(L, ctx, box->arena, 4, "request", "", &value);
     read_options(L, ctx, 5, "request", &options);
+    box->mutates = verb != MW_GET;
     mw_error error = {0};
     int rc = mw_gate_request_raw(open_gate(L, ctx, client, "request"), (mw_verb)verb, path, &value,
                                  &options.core, &box->request, &error);

@@ -2,13 +2,6 @@
  * and must not know curl, uv or core/src. Everything here runs on the thread that runs the Lua
  * state.
  *
- * How waiting works. A callback of the core (an answer, a timer, a request to a server) comes from
- * mw_loop_run and touches no Lua: it copies what it needs into C memory and marks a *waiter* as
- * done (mw__lua_wake) or posts a *job* (mw__lua_post). The *driver* (mw__lua_drive) is whoever has
- * nothing else to do: it runs jobs and resumes tasks, outside of mw_loop_run, until the waiter that
- * it waits for is done. A waiter lives at the start of a *box*, a userdata that is marked to be
- * closed, so that whoever stops the coroutine gives the wait up as well.
- *
  * Effects on the Lua stack are written as [-pop, +push, raises]. */
 #ifndef MOONWIRE_LUA_PRIVATE_H
 #define MOONWIRE_LUA_PRIVATE_H
@@ -27,10 +20,8 @@
 #include "mw/operation.h"
 #include "mw/request.h"
 #include "mw/value.h"
+#include "wait_private.h"
 
-typedef struct mw__task mw__task;
-typedef struct mw__waiter mw__waiter;
-typedef struct mw__job mw__job;
 typedef struct mw__call mw__call;
 typedef struct mw__lent mw__lent;
 
@@ -54,43 +45,6 @@ typedef enum mw__slot {
     MW__UNTOLD,  /* the text for a failure that has none */
     MW__SLOTS
 } mw__slot;
-
-/* Something to run from the driver. `run` may raise (the error is logged) and may be called with
- * any L of the state; the job is off the queue by then and may be freed or posted again by
- * `run`. */
-struct mw__job {
-    mw__job *next;
-    void (*run)(lua_State *L, mw_lua *ctx, mw__job *self);
-    bool queued;
-};
-
-/* On the C stack of a driver, because the box of what it waits for may be closed and collected meanwhile. */
-typedef struct mw__driver {
-    mw__task *task; /* that drives, or NULL */
-    bool over;      /* what it waits for is done, or gone */
-    bool gone;
-} mw__driver;
-
-/* Something that C holds until its finalizer lets go of it. What a finalizer makes while the state
- * closes gets none any more: the context drops it. */
-typedef struct mw__held mw__held;
-struct mw__held {
-    mw__held *next, **link;
-    void (*drop)(mw__held *self); /* ends with mw__lua_unhold */
-};
-
-/* One wait for one thing. */
-struct mw__waiter {
-    mw__held held; /* first: from the start to the release of its box */
-    mw_lua *ctx;
-    mw__task *task; /* whom to resume when done; NULL while someone drives the loop for it */
-    void (*release)(
-        mw__waiter *self); /* gives up what the box holds; called once, from __close or __gc */
-    mw__driver *driver;    /* which drives the loop for it, or NULL */
-    bool done;
-    bool cancelled; /* it ended because its task was cancelled */
-    bool passive;   /* the loop alone completes it: no task has to run for that */
-};
 
 typedef enum mw__task_state { MW__RUNNING, MW__FINISHED, MW__FAILED, MW__CANCELLED } mw__task_state;
 
@@ -121,7 +75,10 @@ struct mw__task {
     bool pending;   /* of which the task has not heard yet */
     bool watched;   /* somebody waited for it, so its failure is not the run's */
     bool anchored_failure;
+    mw__scope *scope; /* that it was spawned in, counted, until it ends; or NULL */
 };
+
+#define MW__DEADLINE_CHAINS 256
 
 /* The context: one for each Lua state, a userdata that the registry keeps; upvalue 1 of every function. */
 struct mw_lua {
@@ -141,6 +98,10 @@ struct mw_lua {
     void *peek_ud;
     lua_State *volatile running; /* the thread that was resumed last and still runs, or NULL */
     mw__task *current;           /* the task it belongs to, or NULL */
+    mw__scope *scope,
+        *base; /* whose deadline is that of what runs; what its thread was resumed in */
+    mw__deadline *deadlines[MW__DEADLINE_CHAINS]; /* open ones, by thread */
+    unsigned deadline_count;
     mw__job *ready, **ready_end;
     mw__held *held;
     mw__task *tasks; /* live ones */
@@ -192,52 +153,6 @@ void mw__lua_unhold(mw__held *held);
 /* The userdata at `index` when it is of that class, else NULL. [-0, +0, -] */
 void *mw__lua_class_test(lua_State *L, mw_lua *ctx, int index, mw__slot slot);
 
-/* ---- boxes and waiting (wait.c) ---- */
-
-/* Pushes a zeroed userdata of `size` bytes that begins with a mw__waiter, with `user_values` user
- * values, closed by __close and __gc. The caller marks it by lua_toclose and acquires into it
- * afterwards. [-0, +1, memory] */
-void *mw__lua_box_new(lua_State *L, mw_lua *ctx, size_t size, int user_values,
-                      void (*release)(mw__waiter *));
-/* Gives the box up now, once. [-0, +0, -] */
-void mw__lua_box_release(mw__waiter *waiter);
-/* The wait is over: resumes its task soon or ends its driver's wait. For callbacks of the loop:
- * touches no Lua. */
-void mw__lua_wake(mw__waiter *waiter);
-/* Queues a job for the driver. Twice is fine. For callbacks of the loop. */
-void mw__lua_post(mw_lua *ctx, mw__job *job);
-/* Takes a job off the queue, when it is there. */
-void mw__lua_unpost(mw_lua *ctx, mw__job *job);
-/* Waits until `waiter` is done and goes on in `k` with `kctx`: yields when the running coroutine
- * was resumed by a task (directly or through coroutine.resume or wrap), else drives the loop here.
- * Call it as `return mw__lua_wait(...)`; `k` starts with mw__lua_waited.
- * [-0, whatever k returns, raises] */
-int mw__lua_wait(lua_State *L, mw_lua *ctx, mw__waiter *waiter, lua_KFunction k, lua_KContext kctx);
-/* At the start of a continuation: raises when the wait was cancelled or the coroutine was resumed
- * by someone else. `operation` may be NULL. [-0, +0, raises] */
-void mw__lua_waited(lua_State *L, mw_lua *ctx, const mw__waiter *waiter, const char *operation);
-/* Runs tasks and the loop here until `waiter` is done; NULL: until no task lives.
- * [-0, +0, raises] */
-void mw__lua_drive(lua_State *L, mw_lua *ctx, mw__waiter *waiter);
-/* Runs the jobs and tasks that are ready now, and leaves the loop alone. [-0, +0, -] */
-void mw__lua_turn(lua_State *L, mw_lua *ctx);
-/* Whether `L` may yield the sentinel (the context's address as light userdata): it was resumed by a
- * task, directly or through the relays, and no C call stands between. [-0, +0, -] */
-bool mw__lua_may_yield(lua_State *L, mw_lua *ctx);
-/* lua_resume with the context's book-keeping of what runs. */
-int mw__lua_resume(lua_State *L, mw_lua *ctx, lua_State *co, int nargs, int *nresults);
-/* lua_resetthread with the same book-keeping. */
-int mw__lua_reset(lua_State *L, mw_lua *ctx, lua_State *co);
-/* Whether `co` runs, or has resumed what runs. [-0, +0, -] */
-bool mw__lua_is_running(lua_State *co);
-/* Whether `co` has yielded the sentinel, which is then still its only value. [-0, +0, -] */
-bool mw__lua_is_waiting(lua_State *co, const mw_lua *ctx);
-/* The text of an error value as `lua` prints it: a string, a number or what __tostring gives, else
- * "(error object is a table value)". Valid while the pushed value stays. [-0, +1, raises] */
-const char *mw__lua_error_text(lua_State *L, int index);
-/* Makes the class of boxes. [-0, +0, memory] */
-void mw__lua_open_boxes(lua_State *L, mw_lua *ctx);
-
 /* ---- ends from outside (hook.c) ---- */
 
 /* Puts the hook on a thread, or takes it away unless it is still wanted. [-0, +0, -] */
@@ -277,10 +192,10 @@ void mw__lua_task_seen(lua_State *L, mw_lua *ctx, mw__task *task);
 /* Forgets tasks at the end of the state; logs failures that nobody saw. [-0, +0, -] */
 void mw__lua_task_end(lua_State *L, mw_lua *ctx);
 
-/* ---- errors (error.c) ---- */
+/* ---- errors (error.c, run.c) ---- */
 
 /* Everything that an error object may carry; zeroed fields are left out. Strings are borrowed. */
-typedef struct mw__failure {
+struct mw__failure {
     int code;              /* a mw_err */
     const char *operation; /* "contacts:get" */
     const char *message;
@@ -288,7 +203,7 @@ typedef struct mw__failure {
     const mw_answer *answer; /* status, attempts, sent, url, elapsed, retry_after */
     int body;                /* absolute index of the decoded body on the stack, or 0 */
     int fields;              /* absolute index of the field errors on the stack, or 0 */
-} mw__failure;
+};
 
 /* [-0, +1, memory] and [-0, +0, raises] */
 void mw__lua_error_push(lua_State *L, mw_lua *ctx, const mw__failure *failure);
@@ -302,6 +217,9 @@ int mw__lua_raise_core(lua_State *L, mw_lua *ctx, const mw_error *error, const c
 void mw__lua_unconfined(lua_State *L, mw_lua *ctx, const char *operation, const char *message);
 /* Whether the value at `index` is an error object, of `kind` unless NULL. [-0, +0, -] */
 bool mw__lua_is_error(lua_State *L, mw_lua *ctx, int index, const char *kind);
+/* The text of an error value as `lua` prints it: a string, a number or what __tostring gives, else
+ * "(error object is a table value)". Valid while the pushed value stays. [-0, +1, raises] */
+const char *mw__lua_error_text(lua_State *L, int index);
 
 /* ---- what servers say (redact.c) ---- */
 
@@ -380,6 +298,7 @@ void mw__lua_log(mw_lua *ctx, const char *level, const char *text, size_t length
 void mw__lua_open_errors(lua_State *L, mw_lua *ctx);
 void mw__lua_open_json(lua_State *L, mw_lua *ctx);
 void mw__lua_open_tasks(lua_State *L, mw_lua *ctx);
+void mw__lua_open_deadlines(lua_State *L, mw_lua *ctx);
 void mw__lua_open_relays(lua_State *L, mw_lua *ctx); /* coroutine.resume, wrap, close, once */
 void mw__lua_open_clients(lua_State *L, mw_lua *ctx);
 void mw__lua_open_modules(lua_State *L, mw_lua *ctx);

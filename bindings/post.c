@@ -121,6 +121,7 @@ static int l_post(lua_State *L)
     mw__lua_options(L, ctx, 1, "post", rows, &options, digits);
     if (!options.url)
         return mw__lua_raise(L, ctx, MW_INVALID, "post", "post: option 'url' is missing");
+    mw__lua_begin(L, ctx, "post");
     if (mw_post_start(ctx->loop, &options, on_answer, box, &box->post, &error) != MW_OK)
         return mw__lua_raise_core(L, ctx, &error, "post");
     lua_settop(L, 2);

@@ -57,6 +57,7 @@ mw__task *mw__lua_task_spawn(lua_State *L, mw_lua *ctx, int nargs)
     task->co = co;
     task->values = nargs;
     task->state = MW__RUNNING;
+    task->scope = mw__lua_scope_keep(ctx);
     link_to(&ctx->tasks, task);
     ctx->task_count++;
     mw__lua_post(ctx, &task->job);
@@ -140,6 +141,8 @@ static void finish(lua_State *L, mw_lua *ctx, mw__task *task, mw__task_state sta
     mw__lua_unpost(ctx, &task->job);
     unlink_task(task);
     ctx->task_count--;
+    mw__lua_scope_drop(task->scope);
+    task->scope = NULL;
     while (task->watches) {
         mw__watch *watch = task->watches;
         task->watches = watch->next;
@@ -192,7 +195,8 @@ static mw__task_state fail(lua_State *L, mw_lua *ctx, mw__task *task)
         lua_xmove(co, L, 1);
         lua_replace(L, -2);
     }
-    bool obeyed = task->cancelled && mw__lua_is_error(L, ctx, -1, "cancelled");
+    bool obeyed = (task->cancelled && mw__lua_is_error(L, ctx, -1, "cancelled")) ||
+                  (mw__lua_scope_passed(task->scope) && mw__lua_is_error(L, ctx, -1, "timeout"));
     return obeyed ? MW__CANCELLED : MW__FAILED;
 }
 
@@ -205,10 +209,16 @@ static int l_cancelled_value(lua_State *L)
     return 1;
 }
 
+/* What ran before a task. */
+typedef struct outside {
+    mw__task *task;
+    mw__inside inside;
+} outside;
+
 /* From here the task is on the C stack, and nobody else runs, closes or ends it. */
-static mw__task *enter(mw_lua *ctx, mw__task *task)
+static outside enter(mw_lua *ctx, mw__task *task)
 {
-    mw__task *before = ctx->current;
+    outside before = {ctx->current, mw__lua_scope_enter(ctx, NULL, task->scope)};
     if (task->waiting)
         task->waiting->task = NULL;
     task->waiting = NULL;
@@ -217,15 +227,16 @@ static mw__task *enter(mw_lua *ctx, mw__task *task)
     return before;
 }
 
-static void leave(mw_lua *ctx, mw__task *task, mw__task *before)
+static void leave(mw_lua *ctx, mw__task *task, outside before)
 {
     task->active = false;
-    ctx->current = before;
+    ctx->current = before.task;
+    mw__lua_scope_leave(ctx, before.inside);
 }
 
 int mw__lua_task_close(lua_State *L, mw_lua *ctx, mw__task *task)
 {
-    mw__task *before = enter(ctx, task);
+    outside before = enter(ctx, task);
     task->pending = false;
     int status = mw__lua_reset(L, ctx, task->co);
     if (status != LUA_OK)
@@ -268,7 +279,7 @@ void mw__lua_task_run(lua_State *L, mw_lua *ctx, mw__job *job)
     }
     int count = task->started ? 0 : task->values;
     task->started = true;
-    mw__task *before = enter(ctx, task);
+    outside before = enter(ctx, task);
     if (mw__lua_is_waiting(task->co, ctx))
         lua_pop(task->co, 1);
     int status = mw__lua_resume(L, ctx, task->co, count, &count);
@@ -295,7 +306,7 @@ bool mw__lua_task_cancel(mw__task *task)
     mw__waiter *waiter = task->waiting;
     if (waiter) {
         waiter->cancelled = true;
-        mw__lua_wake(waiter);
+        mw__lua_stop_waiting(waiter);
     } else if (task->started) {
         task->pending = true;
     }
@@ -367,8 +378,11 @@ void mw__lua_task_end(lua_State *L, mw_lua *ctx)
         "the state was closed while tasks were running; wait for them with task:wait()";
     if (ctx->task_count > 0)
         mw__lua_log(ctx, "warn", left, sizeof left - 1);
-    for (mw__task *task = ctx->tasks; task; task = task->next)
+    for (mw__task *task = ctx->tasks; task; task = task->next) {
         task->state = MW__CANCELLED;
+        mw__lua_scope_drop(task->scope);
+        task->scope = NULL;
+    }
     ctx->tasks = NULL;
     ctx->failures = NULL;
     ctx->task_count = 0;

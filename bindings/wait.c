@@ -46,6 +46,7 @@ void mw__lua_box_release(mw__waiter *waiter)
     void (*release)(mw__waiter *) = waiter->release;
     waiter->release = NULL;
     mw__lua_unhold(&waiter->held);
+    mw__lua_scope_unwait(waiter);
     mw__task *task = waiter->task;
     waiter->task = NULL;
     mw__driver *driver = waiter->driver;
@@ -98,6 +99,14 @@ void mw__lua_wake(mw__waiter *waiter)
         mw__lua_post(waiter->ctx, &waiter->task->job);
 }
 
+void mw__lua_stop_waiting(mw__waiter *waiter)
+{
+    if (waiter->stop && !waiter->done)
+        waiter->stop(waiter);
+    else
+        mw__lua_wake(waiter);
+}
+
 /* The job's function under a protected call. [-1, +0, raises] */
 static int l_run_job(lua_State *L)
 {
@@ -108,13 +117,14 @@ static int l_run_job(lua_State *L)
     return 0;
 }
 
-/* [-0, +0, -] */
+/* It is under no deadline of who drives the loop. [-0, +0, -] */
 static void run_job(lua_State *L, mw_lua *ctx, mw__job *job)
 {
     if (job->run == mw__lua_task_run) {
         mw__lua_task_run(L, ctx, job);
         return;
     }
+    mw__inside before = mw__lua_scope_enter(ctx, NULL, NULL);
     lua_pushcfunction(L, l_run_job);
     lua_pushlightuserdata(L, job);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
@@ -123,6 +133,7 @@ static void run_job(lua_State *L, mw_lua *ctx, mw__job *job)
         mw__lua_log(ctx, "error", text ? text : "a job of the loop failed", text ? length : 24);
         lua_pop(L, 1);
     }
+    mw__lua_scope_leave(ctx, before);
 }
 
 /* Whether the driver may stop. A job may be about to start a task: a request that a server has just
@@ -247,8 +258,9 @@ int mw__lua_wait(lua_State *L, mw_lua *ctx, mw__waiter *waiter, lua_KFunction k,
     if (task && task->pending) {
         task->pending = false;
         waiter->cancelled = true;
-        waiter->done = true;
+        mw__lua_stop_waiting(waiter);
     }
+    mw__lua_scope_wait(ctx, waiter);
     if (waiter->done)
         return k(L, LUA_OK, kctx);
     if (mw__lua_may_yield(L, ctx)) {
@@ -265,6 +277,9 @@ void mw__lua_waited(lua_State *L, mw_lua *ctx, const mw__waiter *waiter, const c
 {
     if (waiter->cancelled)
         mw__lua_raise(L, ctx, MW_CANCELLED, operation, "%s", mw_err_text(MW_CANCELLED));
+    if (waiter->late)
+        mw__lua_raise_late(L, ctx, waiter->limit_s,
+                           &(mw__failure){.code = MW_TIMEOUT, .operation = operation});
     if (!waiter->done)
         mw__lua_raise(
             L, ctx, MW_CANCELLED, operation,
@@ -277,7 +292,9 @@ int mw__lua_resume(lua_State *L, mw_lua *ctx, lua_State *co, int nargs, int *nre
     if (ctx->interrupted)
         mw__lua_hook(co);
     ctx->running = co;
+    mw__inside inside = mw__lua_scope_enter(ctx, co, ctx->scope);
     int status = lua_resume(co, L, nargs, nresults);
+    mw__lua_scope_leave(ctx, inside);
     ctx->running = before;
     if (ctx->interrupted)
         mw__lua_hook(L);
@@ -290,7 +307,9 @@ int mw__lua_reset(lua_State *L, mw_lua *ctx, lua_State *co)
     if (ctx->interrupted)
         mw__lua_hook(co);
     ctx->running = co;
+    mw__inside inside = mw__lua_scope_enter(ctx, co, ctx->scope);
     int status = lua_resetthread(co);
+    mw__lua_scope_leave(ctx, inside);
     ctx->running = before;
     if (ctx->interrupted)
         mw__lua_hook(L);

@@ -207,12 +207,14 @@ static void cancel(mw_gate *gate, mw_call_id id)
     mw__wire_pending *call = wire->calls;
     while (call && call->id != id)
         call = call->next;
-    if (!call || call->post_code != MW_OK)
+    if (!call || call->cancelled || call->post_code != MW_OK)
         return;
-    if (call->wire_id != 0 && wire->channel)
-        mw_channel_send(wire->channel, MW__W_CANCEL, call->wire_id, NULL, 0, NULL, 0);
-    else
-        leave_queue(wire, call);
+    call->cancelled = true;
+    /* The broker's answer says whether the request went out. */
+    if (call->wire_id != 0 && wire->channel &&
+        mw_channel_send(wire->channel, MW__W_CANCEL, call->wire_id, NULL, 0, NULL, 0) == MW_OK)
+        return;
+    leave_queue(wire, call);
     end_later(call, MW_CANCELLED);
 }
 

@@ -34,6 +34,7 @@ struct mw__wire_pending {
     mw__wire_pending *next_held;
     int64_t submitted_us;
     int64_t sent_us; /* 0: held back */
+    bool cancelled;
 };
 
 struct mw_wire {

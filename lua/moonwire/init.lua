@@ -265,6 +265,7 @@ local mw = {
 
     all = task.all,
     map = task.map,
+    deadline = task.deadline,
 
     --- A client by the name of a profile: one that the host lends, or one that environment variables describe (read at
     --- this call). An unset variable leaves its setting out; one of the tokens is needed.

@@ -134,6 +134,16 @@ static const char task_script[] =
     " c:cancel() assert(not pcall(c.wait, c))"
     " assert(core.join{ a, d } == nil and e:wait() == 5)";
 
+static const char deadline_script[] =
+    "local core = require 'moonwire.core'"
+    " local left"
+    " assert(core.deadline(60, function(x) left = core.spawn(core.sleep, 0) core.sleep(0) return x end, 3) == 3)"
+    " left:wait()"
+    " local ok, problem = pcall(core.deadline, 60, function()"
+    "   local task = core.spawn(function() core.sleep(0) core.sleep(60) end)"
+    "   return core.deadline(0.001, coroutine.wrap(function() return task:wait() end)) end)"
+    " assert(not ok and problem.kind == 'timeout')";
+
 static const char text_script[] =
     "local core = require 'moonwire.core'"
     " assert(core.str.trim ' x ' == 'x' and #core.str.split('a,b,c', ',') == 3)"
@@ -202,6 +212,11 @@ TEST(json_survives_any_failing_allocation_of_lua)
 TEST(tasks_survive_any_failing_allocation_of_lua)
 {
     torture_both(task_script);
+}
+
+TEST(deadlines_survive_any_failing_allocation)
+{
+    torture_both(deadline_script);
 }
 
 TEST(a_call_of_a_script_survives_any_failing_allocation)

@@ -73,7 +73,8 @@ int mw_gate_request_raw(mw_gate *gate, mw_verb verb, const char *path, const mw_
 int mw_gate_submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,
                    mw_error *error);
 
-/* Ends a call: its `done` gets MW_CANCELLED, later, from the loop. An unknown id does nothing. */
+/* Ends a call: its `done` gets MW_CANCELLED, or an answer that was on the way already, later, from the loop. An unknown
+ * id does nothing. */
 void mw_gate_cancel(mw_gate *gate, mw_call_id id);
 
 /* The service behind the gate. */
