@@ -61,6 +61,7 @@ static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
     if (call->sends > 1 && call->client->policy)
         mw__policy_resent(call->client->policy, call->bytes);
     call->client->gate.sent++;
+    call->client->queue.lanes[call->way->lane].sent++;
     return CURL_PREREQFUNC_OK;
 }
 

@@ -203,7 +203,7 @@ static int take_proxy(mw_client *client, const char *proxy, mw_error *error)
 }
 
 /* The options that limit what may be done become a policy of the client's own. */
-static int take_limits(mw_client *client, const mw_client_options *options)
+static int take_budgets(mw_client *client, const mw_client_options *options)
 {
     if (mw_policy_new(&client->own) != MW_OK)
         return MW_MEMORY;
@@ -211,6 +211,26 @@ static int take_limits(mw_client *client, const mw_client_options *options)
     mw_policy_read_only(client->own, options->read_only);
     if (options->max_calls > 0)
         mw_policy_limit(client->own, MW_LIMIT_CALLS, options->max_calls);
+    return MW_OK;
+}
+
+static int check_limits(const mw_limits *limits, mw_error *error)
+{
+    for (size_t lane = 0; lane < MW_LANES; lane++) {
+        const mw_lane_limit *limit = &limits->lanes[lane];
+        bool rate = limit->count > 0 && limit->count != MW_NO_LIMIT;
+        const char *name = mw_lane_name((mw_lane)lane);
+        if ((rate && limit->count > MW_MAX_LIMIT) || limit->concurrency > MW_MAX_LIMIT)
+            return mw_error_set(error, MW_INVALID, "limits",
+                                "can't make a client: option 'limits': lane %s: at most %u are "
+                                "counted",
+                                name, MW_MAX_LIMIT);
+        if (rate != (limit->window_ms > 0) || limit->window_ms > MW_MAX_WINDOW_MS)
+            return mw_error_set(error, MW_INVALID, "limits",
+                                "can't make a client: option 'limits': lane %s: a count wants a "
+                                "window of at most a day, and a window a count",
+                                name);
+    }
     return MW_OK;
 }
 
@@ -236,7 +256,12 @@ static int take_options(mw_client *client, const mw_client_options *options, mw_
     client->insecure = options->insecure;
     client->policy = options->policy;
     if (rc == MW_OK && (options->read_only || options->max_calls > 0))
-        rc = take_limits(client, options);
+        rc = take_budgets(client, options);
+    if (rc == MW_OK)
+        rc = check_limits(&options->limits, error);
+    if (rc == MW_OK)
+        rc = mw__pacer_open(&client->pacer, client->loop, options->service, client->origin,
+                            &options->limits, error);
     client->max_body = options->max_body ? options->max_body : DEFAULT_MAX_BODY;
     client->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     client->connect_timeout_ms =
@@ -261,6 +286,8 @@ int mw_client_new(mw_loop *loop, const mw_client_options *options, mw_client **o
     rc = take_options(client, options, error);
     if (rc == MW_OK && !mw__transport_of(loop))
         rc = MW_MEMORY;
+    if (rc == MW_OK)
+        rc = mw__queue_open(client);
     if (rc == MW_OK) {
         mw__client_open(client);
         *out = client;

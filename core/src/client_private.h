@@ -1,6 +1,6 @@
-/* client_private.h: a client from the inside: shared by client.c (options), local_gate.c (the
- * queue), admission.c (what may go), call.c (one call on the wire), outcome.c (what became of it)
- * and retry.c (whether it goes again). Loop's thread. */
+/* client_private.h: a client from the inside: shared by client.c (options), local_gate.c
+ * (submit to answer), queue.c (whose turn it is), admission.c (what may go), call.c (one call on the wire), outcome.c
+ * (what became of it) and retry.c (whether it goes again). Loop's thread. */
 #ifndef MW_CLIENT_PRIVATE_H
 #define MW_CLIENT_PRIVATE_H
 
@@ -9,6 +9,8 @@
 #include "headers.h"
 #include "mw/client.h"
 #include "mw/policy.h"
+#include "pacer.h"
+#include "queue.h"
 #include "request_private.h"
 #include "retry.h"
 #include "transport.h"
@@ -56,8 +58,8 @@ struct mw_client {
     mw_policy *own;    /* what the options limit, or NULL */
     struct curl_slist *headers[MW_TOKEN_KINDS + 1][MW_CONTENT_TYPES]; /* made on first use */
     mw__call *calls; /* all that live, newest first */
-    mw__call *waiting;
-    mw__call **waiting_end;
+    mw__pacer pacer;
+    mw__queue queue;
     uint32_t running;
     mw_call_id last_id;
     mw__wire *wires; /* at rest */
@@ -65,9 +67,10 @@ struct mw_client {
 };
 
 typedef enum mw__call_state {
+    MW_CALL_NEW, /* in no queue, and nothing of it is on the wire */
     MW_CALL_WAITING,
     MW_CALL_RUNNING,
-    MW_CALL_RETRYING, /* waits to be sent again, off the wire and in no queue */
+    MW_CALL_RETRYING, /* backs off, off the wire and in no queue */
     MW_CALL_ENDING
 } mw__call_state;
 
@@ -81,8 +84,13 @@ struct mw__call {
     mw__call_state state;
     mw__call *next; /* in client->calls */
     mw__call **prev;
+    mw__way *way;  /* lives while the call is in a queue or on the wire */
+    mw__turn turn; /* in a queue: the line */
     mw__call *next_waiting;
-    mw__post post; /* delivers an end that came outside of the loop */
+    mw__call **link_waiting;
+    int64_t queued_us;
+    int64_t pause_ends_us; /* of a lane whose pause is too long for the call, or 0 */
+    mw__post post;         /* delivers an end that came outside of the loop */
     int post_code;
     char *problem; /* why it could not start, or NULL */
     char *held;    /* of a call that a dry run holds back: its answer, else NULL */
@@ -96,7 +104,7 @@ struct mw__call {
     uint32_t attempts;      /* each may be sent, or stopped before it can be */
     uint32_t retries;       /* of them, after a failure */
     mw_sent before;         /* what is known of the attempts before this one */
-    mw__retry *retry;       /* the wait for the next attempt, or NULL */
+    mw__retry *retry;       /* the back-off before the next attempt, or NULL */
     uint32_t sends;         /* times the request began to go out */
     uint32_t attempt_sends; /* of it, in this attempt */
     uint32_t hop_sends;     /* of it, since the last redirect */
@@ -105,7 +113,7 @@ struct mw__call {
     bool sent_twice; /* libcurl wanted to send again what may go out once only */
     uint64_t max_body;
     int64_t submitted_us;
-    int64_t started_us;     /* of the first attempt, or 0 */
+    int64_t started_us; /* of the first attempt, and later by the time in the queue since; or 0 */
     int64_t waits_since_us; /* or 0 */
     int64_t waited_us;      /* before that */
 };
@@ -136,8 +144,11 @@ void mw__admission_ended(mw__call *call, const mw_answer *answer);
  * mw__curl->free) is where to. */
 bool mw__call_redirect(const mw__call *call, char **url);
 
-/* local_gate.c: makes a client with its options a gate on its loop. */
+/* local_gate.c: makes a client with its options a gate on its loop; lets those go who may; ends a call from outside of
+ * its own callback, so that its answer comes on the next turn. */
 void mw__client_open(mw_client *client);
+void mw__client_go(mw_client *client);
+void mw__call_end(mw__call *call, int code);
 
 /* Overwrites the values of query parameters that look secret, in place. */
 void mw__redact_url(char *url);

@@ -1,13 +1,12 @@
-/* local_gate.c: owns the calls of a client between submit and answer: the queue, cancel and close.
- * Must not know curl options or what may go. Loop's thread. */
+/* local_gate.c: owns the calls of a client between submit and answer: their states, cancel and close.
+ * Must not know curl options, what may go, or in which order. Loop's thread. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client_private.h"
 #include "dry_run.h"
 #include "policy_private.h"
-
-static void start_next(mw_client *client);
 
 static void link_call(mw_client *client, mw__call *call)
 {
@@ -66,7 +65,7 @@ static void retire(mw__call *call)
         mw__loop_release(client->loop);
     free_call(call);
     if (client->calls) {
-        start_next(client);
+        mw__client_go(client);
         return;
     }
     if (client->loop_closes)
@@ -75,19 +74,39 @@ static void retire(mw__call *call)
         free_client_memory(client);
 }
 
+/* Why a call ended that nobody cancelled and that got no answer. */
+static void explain_end(mw__call *call, char *text, size_t size)
+{
+    const char *problem = call->problem ? call->problem : mw_err_text(call->post_code);
+    double left = (double)(call->pause_ends_us - mw_loop_now(call->client->loop)) / 1e6;
+    if (call->pause_ends_us > 0)
+        snprintf(text, size, "%s: the server has asked to wait %.0f s more",
+                 call->attempts > 0 ? "not sent again" : "not sent", left > 1 ? left : 1);
+    else
+        snprintf(text, size, "%s", problem);
+}
+
 static void on_post(mw__post *post)
 {
     mw__call *call = (mw__call *)(void *)((char *)post - offsetof(mw__call, post));
-    if (call->post_code == MW_OK)
+    char text[sizeof((mw_error *)0)->message];
+    if (call->post_code == MW_OK) {
         mw__call_held(call);
-    else
-        mw__call_fail(call, call->post_code,
-                      call->problem ? call->problem : mw_err_text(call->post_code));
+    } else {
+        explain_end(call, text, sizeof text);
+        mw__call_fail(call, call->post_code, text);
+    }
     retire(call);
 }
 
-/* Ends a call from outside of its own callback: the answer comes on the next turn. */
-static void end_later(mw__call *call, int code)
+/* The call leaves the wire. */
+static void give_place(mw__call *call)
+{
+    call->client->running--;
+    mw__queue_done(call);
+}
+
+void mw__call_end(mw__call *call, int code)
 {
     if (call->state == MW_CALL_ENDING) {
         if (call->held)
@@ -95,9 +114,11 @@ static void end_later(mw__call *call, int code)
         return;
     }
     mw__retry_stop(call);
+    if (call->state == MW_CALL_WAITING)
+        mw__queue_drop(call);
     if (call->state == MW_CALL_RUNNING) {
         mw__transport_remove(mw__loop_transport(call->client->loop), &call->wire->transfer);
-        call->client->running--;
+        give_place(call);
     }
     call->state = MW_CALL_ENDING;
     call->post_code = code;
@@ -105,25 +126,33 @@ static void end_later(mw__call *call, int code)
     mw__loop_post(call->client->loop, &call->post);
 }
 
-static void leave_queue(mw_client *client, mw__call *call);
-
-/* A call that is to be sent again goes before those that wait for their first turn, unless its time is up. */
 static void on_retry(mw__call *call)
 {
+    mw__retry_stop(call);
+    mw__queue_push(call, MW_TURN_AGAIN);
+    mw__client_go(call->client);
+}
+
+/* Whether the call goes again; then it waits for that by now. Who is refused stops its lane, even if it does not. */
+static bool goes_again(mw__call *call, const mw__attempt *attempt)
+{
     mw_client *client = call->client;
-    if (call->state == MW_CALL_WAITING) {
-        leave_queue(client, call);
-        call->problem = strdup("no turn to be sent again before its timeout");
-        end_later(call, MW_TIMEOUT);
-        return;
+    bool again = mw__retry_wanted(call, attempt);
+    if (attempt->status != 429) {
+        again = again && mw__retry_wait(call, attempt, on_retry);
+        if (again)
+            call->state = MW_CALL_RETRYING;
+        return again;
     }
-    call->state = MW_CALL_WAITING;
-    call->next_waiting = client->waiting;
-    if (!client->waiting)
-        client->waiting_end = &call->next_waiting;
-    client->waiting = call;
-    mw__retry_queued(call);
-    start_next(client);
+    int64_t now = mw_loop_now(client->loop);
+    uint64_t random = mw__random_next(mw__loop_random(client->loop));
+    int64_t wait = mw__retry_delay_us(attempt, call->retries, random);
+    mw__queue_refused(call, now, mw__retry_window_begin_us(attempt, now), wait);
+    if (!again || mw__queue_too_long(call, wait))
+        return false;
+    mw__retry_begin(call, attempt);
+    mw__queue_push(call, MW_TURN_AGAIN);
+    return true;
 }
 
 void mw__wire_done(mw__transfer *transfer, CURLcode result)
@@ -140,11 +169,10 @@ void mw__wire_done(mw__transfer *transfer, CURLcode result)
             return;
         result = CURLE_OUT_OF_MEMORY;
     }
-    call->client->running--;
+    give_place(call);
     mw__attempt attempt = mw__call_attempt(call, result);
-    if (mw__retry_wait(call, &attempt, on_retry)) {
-        call->state = MW_CALL_RETRYING;
-        start_next(call->client);
+    if (goes_again(call, &attempt)) {
+        mw__client_go(call->client);
         return;
     }
     call->state = MW_CALL_ENDING;
@@ -155,39 +183,39 @@ void mw__wire_done(mw__transfer *transfer, CURLcode result)
 static void start(mw__call *call)
 {
     mw_error error = {0};
-    mw__retry_stop(call);
+    call->state = MW_CALL_RUNNING;
+    call->client->running++;
     int rc = mw__call_start(call, &error);
-    if (rc == MW_OK) {
-        call->state = MW_CALL_RUNNING;
-        call->client->running++;
+    if (rc == MW_OK)
         return;
-    }
+    give_place(call);
+    call->state = MW_CALL_NEW;
     call->problem = error.message[0] ? strdup(error.message) : NULL;
-    end_later(call, rc);
+    mw__call_end(call, rc);
 }
 
-static void start_next(mw_client *client)
+void mw__client_go(mw_client *client)
 {
-    while (client->waiting && client->running < client->concurrency) {
-        mw__call *call = client->waiting;
-        client->waiting = call->next_waiting;
-        call->next_waiting = NULL;
-        if (!client->waiting)
-            client->waiting_end = &client->waiting;
+    mw__call *call;
+    while (client->running < client->concurrency && (call = mw__queue_next(client)) != NULL)
         start(call);
-    }
+    mw__queue_rest(client);
 }
 
-static void leave_queue(mw_client *client, mw__call *call)
+/* Where the call has to wait. */
+static int find_way(mw__call *call, mw_error *error)
 {
-    mw__call **link = &client->waiting;
-    while (*link && *link != call)
-        link = &(*link)->next_waiting;
-    if (!*link)
-        return;
-    *link = call->next_waiting;
-    if (client->waiting_end == &call->next_waiting)
-        client->waiting_end = link;
+    mw_client *client = call->client;
+    const mw_request *request = call->request;
+    mw_lane raw = request->verb == MW_GET ? MW_LANE_ALL : MW_LANE_WRITE;
+    mw__payer payer = {.lane = request->operation ? request->operation->lane : raw,
+                       .account = request->account ? request->account : client->account,
+                       .token = call->token};
+    for (size_t k = 0; k < MW_TOKEN_KINDS; k++) {
+        if (call->token & (1u << k))
+            payer.token_text = client->tokens[k];
+    }
+    return mw__pacer_way(&client->pacer, &payer, &call->way, error);
 }
 
 static int submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *ud, mw_call_id *id,
@@ -207,22 +235,25 @@ static int submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *u
     call->done = done;
     call->ud = ud;
     call->id = ++client->last_id;
-    call->state = MW_CALL_WAITING;
     call->submitted_us = mw_loop_now(client->loop);
     call->waits_since_us = call->submitted_us;
     link_call(client, call);
     mw__loop_hold(client->loop);
-    if (call->held) {
-        if (id)
-            *id = call->id;
-        end_later(call, MW_OK);
-        return MW_OK;
-    }
-    *client->waiting_end = call;
-    client->waiting_end = &call->next_waiting;
     if (id)
         *id = call->id;
-    start_next(client);
+    if (call->held) {
+        mw__call_end(call, MW_OK);
+        return MW_OK;
+    }
+    mw_error problem = {0};
+    rc = find_way(call, &problem);
+    if (rc != MW_OK) { /* it has been counted as one that goes */
+        call->problem = problem.message[0] ? strdup(problem.message) : NULL;
+        mw__call_end(call, rc);
+        return MW_OK;
+    }
+    mw__queue_push(call, MW_TURN_FIRST);
+    mw__client_go(client);
     return MW_OK;
 }
 
@@ -234,9 +265,8 @@ static void cancel(mw_gate *gate, mw_call_id id)
         call = call->next;
     if (!call)
         return;
-    leave_queue(client, call);
-    end_later(call, MW_CANCELLED);
-    start_next(client);
+    mw__call_end(call, MW_CANCELLED);
+    mw__client_go(client);
 }
 
 static int keep_request(int rc, mw_request **request)
@@ -271,8 +301,17 @@ static int make_request_raw(mw_gate *gate, mw_verb verb, const char *path, const
     return keep_request(rc, request);
 }
 
-static const mw__gate_kind local_gate = {
-    .request = make_request, .request_raw = make_request_raw, .submit = submit, .cancel = cancel};
+static int stats(mw_gate *gate, mw_lane_stats list[MW_LANES])
+{
+    mw__queue_stats((mw_client *)(void *)gate, list);
+    return MW_OK;
+}
+
+static const mw__gate_kind local_gate = {.request = make_request,
+                                         .request_raw = make_request_raw,
+                                         .submit = submit,
+                                         .cancel = cancel,
+                                         .stats = stats};
 
 static void on_loop_close(mw__closer *closer)
 {
@@ -286,7 +325,6 @@ static void on_loop_close(mw__closer *closer)
 void mw__client_open(mw_client *client)
 {
     client->gate.kind = &local_gate;
-    client->waiting_end = &client->waiting;
     client->closer.fn = on_loop_close;
     mw__loop_on_close(client->loop, &client->closer);
 }
@@ -296,10 +334,10 @@ void mw_client_close(mw_client *client)
     if (client->closed)
         return;
     client->closed = true;
-    client->waiting = NULL;
-    client->waiting_end = &client->waiting;
     for (mw__call *call = client->calls; call; call = call->next)
-        end_later(call, MW_CANCELLED);
+        mw__call_end(call, MW_CANCELLED);
+    mw__queue_close(client);
+    mw__pacer_close(&client->pacer);
 }
 
 static void drop_secret(mw_loop *loop, char **secret)
@@ -318,6 +356,7 @@ void mw_client_free(mw_client *client)
     if (!client)
         return;
     mw_client_close(client);
+    mw__gate_forget(&client->gate);
     mw__loop_off_close(&client->closer);
     for (size_t k = 0; k < MW_TOKEN_KINDS; k++)
         drop_secret(client->loop, &client->tokens[k]);

@@ -13,6 +13,7 @@ struct mw_loop {
     mw__post posts; /* head of the ring */
     mw__closer *closers;
     struct mw__transport *transport;
+    struct mw__meters *meters;
     mw__secrets secrets;
     mw__random random;
     unsigned live;
@@ -233,6 +234,16 @@ struct mw__transport *mw__loop_transport(const mw_loop *loop)
 void mw__loop_set_transport(mw_loop *loop, struct mw__transport *transport)
 {
     loop->transport = transport;
+}
+
+struct mw__meters *mw__loop_meters(const mw_loop *loop)
+{
+    return loop->meters;
+}
+
+void mw__loop_set_meters(mw_loop *loop, struct mw__meters *meters)
+{
+    loop->meters = meters;
 }
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -8,6 +8,7 @@
 #include "random.h"
 
 struct mw__transport;
+struct mw__meters;
 
 /* Something that must be closed before the loop goes. Embed it, register it, take it off when
  * closed earlier. `fn` is called once by mw_loop_free; the closer is off the list by then. */
@@ -53,5 +54,9 @@ mw__random *mw__loop_random(mw_loop *loop);
 /* The transport of the loop, made by its first client. */
 struct mw__transport *mw__loop_transport(const mw_loop *loop);
 void mw__loop_set_transport(mw_loop *loop, struct mw__transport *transport);
+
+/* The meters in memory, likewise. */
+struct mw__meters *mw__loop_meters(const mw_loop *loop);
+void mw__loop_set_meters(mw_loop *loop, struct mw__meters *meters);
 
 #endif

@@ -164,7 +164,8 @@ static bool passing(const mw__call *call, CURLcode result)
 
 mw__attempt mw__call_attempt(const mw__call *call, CURLcode result)
 {
-    mw__attempt attempt = {.sent = sent(call, result), .retry_after = -1};
+    mw__attempt attempt = {
+        .sent = sent(call, result), .retry_after = -1, .window_ms = mw__way_window_ms(call->way)};
     if (result != CURLE_OK) {
         attempt.passing = passing(call, result);
         return attempt;
@@ -240,6 +241,10 @@ void mw__call_fail(mw__call *call, int code, const char *message)
     answer.sent = call->attempt_sends > 0 ? MW_SENT_UNKNOWN : call->before;
     if (code == MW_TIMEOUT && answer.sent == MW_SENT_UNKNOWN && mw__request_mutates(call->request))
         answer.code = MW_AMBIGUOUS;
+    if (call->pause_ends_us > 0) {
+        int64_t left = call->pause_ends_us - mw_loop_now(call->client->loop);
+        answer.retry_after = left > 0 ? (double)left / 1e6 : 0;
+    }
     snprintf(text, sizeof text, "%s", message);
     deliver(call, &answer, text);
 }

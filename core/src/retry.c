@@ -1,12 +1,13 @@
-/* retry.c: owns the decision to send a request again, and the wait before it. Must not know curl, queues or where
+/* retry.c: owns the decision to send a request again, and the back-off before it. Must not know curl, queues or where
  * the facts of an attempt come from. Loop's thread.
  *
  *     not sent               any request; full jitter
- *     answered 429           any request; as long as the server says, else to the end of its minute
+ *     answered 429           any request, in the queue of its lane, which stops (queue.c): as long as the server says,
+ *                            else to the end of its window
  *     answered 502, 503, 504 what is idempotent; full jitter, at least as long as the server says
  *     sent, no answer        what is idempotent; full jitter
  *
- * Everything else is final, and so is a wait that the call's timeout would cut short. */
+ * Everything else is final, and so is a back-off that the call's timeout would cut short. */
 #include "retry.h"
 
 #include <stdlib.h>
@@ -16,7 +17,6 @@
 #define SECOND INT64_C(1000000)
 #define FIRST_BACKOFF (SECOND / 2)
 #define MOST_BACKOFF (20 * SECOND)
-#define WINDOW 60                /* seconds of the services' fixed windows */
 #define MOST_WAIT 1e9            /* seconds; beyond any deadline */
 #define LEAST_TIME (SECOND / 20) /* an attempt with less time left is not worth it */
 
@@ -54,16 +54,28 @@ static int64_t backoff(uint32_t retries, uint64_t random)
     return (int64_t)(random % (uint64_t)(most + 1));
 }
 
+/* Of the server's fixed windows, which begin at whole multiples of their length since 1970; seconds, since its Date has
+ * no more. */
+static int64_t window_of(const mw__attempt *attempt)
+{
+    return attempt->window_ms > 1000 ? (attempt->window_ms + 999) / 1000 : 1;
+}
+
 int64_t mw__retry_delay_us(const mw__attempt *attempt, uint32_t retries, uint64_t random)
 {
     int64_t wait = backoff(retries, random);
     double asked = attempt->retry_after < MOST_WAIT ? attempt->retry_after : MOST_WAIT;
     if (attempt->status == 429 && asked < 0)
-        asked = (double)(WINDOW - attempt->server_time % WINDOW);
+        asked = (double)(window_of(attempt) - attempt->server_time % window_of(attempt));
     if (asked <= 0)
         return wait;
     int64_t least = (int64_t)(asked * (double)SECOND);
     return attempt->status == 429 || least > wait ? least : wait;
+}
+
+int64_t mw__retry_window_begin_us(const mw__attempt *attempt, int64_t now)
+{
+    return now - (attempt->server_time % window_of(attempt) + 1) * SECOND;
 }
 
 mw_sent mw__retry_sent(mw_sent before, mw_sent sent)
@@ -80,10 +92,32 @@ uint32_t mw__retry_limit(const mw__call *call)
     return most == MW_NO_RETRIES ? 0 : most;
 }
 
-int64_t mw__retry_deadline_us(const mw__call *call)
+int64_t mw__retry_timeout_us(const mw__call *call)
 {
     uint32_t own = call->request->options.timeout_ms;
-    return call->started_us + (int64_t)(own ? own : call->client->timeout_ms) * 1000;
+    return (int64_t)(own ? own : call->client->timeout_ms) * 1000;
+}
+
+int64_t mw__retry_deadline_us(const mw__call *call)
+{
+    return call->started_us + mw__retry_timeout_us(call);
+}
+
+bool mw__retry_wanted(const mw__call *call, const mw__attempt *attempt)
+{
+    return call->retries < mw__retry_limit(call) &&
+           mw__retry_allowed(attempt, mw__request_idempotent(call->request));
+}
+
+void mw__retry_begin(mw__call *call, const mw__attempt *attempt)
+{
+    call->retries++;
+    call->waits_since_us = mw_loop_now(call->client->loop);
+    /* Behind a gateway the work may have been done. */
+    call->before =
+        mw__retry_sent(call->before, is_gateway(attempt->status) ? MW_SENT_UNKNOWN : attempt->sent);
+    call->attempt_sends = 0;
+    mw__call_rest(call);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -97,18 +131,9 @@ static void on_timer_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void start_timer(mw__retry *retry, int64_t us)
-{
-    uv_update_time(retry->timer.loop);
-    uv_timer_start(&retry->timer, on_timer, us > 0 ? (uint64_t)(us + 999) / 1000 : 0, 0);
-}
-
 bool mw__retry_wait(mw__call *call, const mw__attempt *attempt, void (*due)(mw__call *call))
 {
     mw_loop *loop = call->client->loop;
-    if (call->retries >= mw__retry_limit(call) ||
-        !mw__retry_allowed(attempt, mw__request_idempotent(call->request)))
-        return false;
     int64_t now = mw_loop_now(loop);
     int64_t delay =
         mw__retry_delay_us(attempt, call->retries, mw__random_next(mw__loop_random(loop)));
@@ -121,21 +146,11 @@ bool mw__retry_wait(mw__call *call, const mw__attempt *attempt, void (*due)(mw__
     retry->due = due;
     retry->timer.data = retry;
     uv_timer_init(mw__loop_uv(loop), &retry->timer);
-    start_timer(retry, delay);
+    uv_update_time(retry->timer.loop);
+    uv_timer_start(&retry->timer, on_timer, (uint64_t)(delay + 999) / 1000, 0);
     call->retry = retry;
-    call->retries++;
-    call->waits_since_us = now;
-    /* Behind a gateway the work may have been done. */
-    call->before =
-        mw__retry_sent(call->before, is_gateway(attempt->status) ? MW_SENT_UNKNOWN : attempt->sent);
-    call->attempt_sends = 0;
-    mw__call_rest(call);
+    mw__retry_begin(call, attempt);
     return true;
-}
-
-void mw__retry_queued(mw__call *call)
-{
-    start_timer(call->retry, mw__retry_deadline_us(call) - mw_loop_now(call->client->loop));
 }
 
 void mw__retry_stop(mw__call *call)
