@@ -175,6 +175,15 @@ void mw__loop_off_close(mw__closer *closer)
     closer->prev = NULL;
 }
 
+mw__closer *mw__loop_closer(const mw_loop *loop, void (*fn)(mw__closer *self),
+                            const mw__closer *after)
+{
+    mw__closer *closer = after ? after->next : loop->closers;
+    while (closer && closer->fn != fn)
+        closer = closer->next;
+    return closer;
+}
+
 void mw__loop_post(mw_loop *loop, mw__post *post)
 {
     if (post->prev)

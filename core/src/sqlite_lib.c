@@ -30,7 +30,6 @@ const mw__sqlite *mw__sqlite_get(mw_error *error)
     if (loaded)
         return &table;
     mw_error_set(error, MW_INVALID, "",
-                 "can't keep documents: %s can't be loaded (%s); install libsqlite3-0", LIBRARY,
-                 reason);
+                 "can't keep files: %s can't be loaded (%s); install libsqlite3-0", LIBRARY, reason);
     return NULL;
 }

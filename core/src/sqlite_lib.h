@@ -7,12 +7,18 @@
 #include "mw/error.h"
 
 #define MW_SQLITE_FUNCTIONS(X)                                                                     \
+    X(bind_int64)                                                                                  \
     X(bind_text64)                                                                                 \
+    X(busy_handler)                                                                                \
+    X(busy_timeout)                                                                                \
     X(clear_bindings)                                                                              \
     X(close)                                                                                       \
     X(column_bytes)                                                                                \
+    X(column_double)                                                                               \
+    X(column_int64)                                                                                \
     X(column_text)                                                                                 \
     X(column_type)                                                                                 \
+    X(create_function_v2)                                                                          \
     X(db_config)                                                                                   \
     X(db_readonly)                                                                                 \
     X(errstr)                                                                                      \
@@ -20,12 +26,16 @@
     X(extended_errcode)                                                                            \
     X(file_control)                                                                                \
     X(finalize)                                                                                    \
+    X(last_insert_rowid)                                                                           \
     X(limit)                                                                                       \
     X(open_v2)                                                                                     \
     X(prepare_v2)                                                                                  \
+    X(prepare_v3)                                                                                  \
     X(reset)                                                                                       \
+    X(result_int)                                                                                  \
     X(step)                                                                                        \
-    X(system_errno)
+    X(system_errno)                                                                                \
+    X(value_int64)
 
 typedef struct mw__sqlite {
 #define MW_X(name) __typeof__(&sqlite3_##name) name;
