@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEADER 100
 #define MAGIC "SQLite format 3"
 #define MOST_SQL 2048
+#define NAP_MS 5
 
 int mw__database_refuse(const mw__database *file, const char *verb, const char *reason,
                         mw_error *error)
@@ -160,10 +162,7 @@ static int configure(const mw__database *file)
     }
     file->lib->limit(file->db, SQLITE_LIMIT_LENGTH, file->kind->longest);
     file->lib->limit(file->db, SQLITE_LIMIT_ATTACHED, 0);
-    int code = file->lib->busy_timeout(file->db, file->kind->patience_ms);
-    return code == SQLITE_OK ? mw__database_run(file, "PRAGMA temp_store = MEMORY;"
-                                                      "PRAGMA cell_size_check = ON")
-                             : code;
+    return mw__database_run(file, "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON");
 }
 
 /* Makes the tables in an empty file. Whoever comes at the same time waits, and finds them. */
@@ -209,6 +208,26 @@ static int check_schema(const mw__database *file)
     return code;
 }
 
+static int fill_and_check(const mw__database *file)
+{
+    int code = fill(file);
+    if (code == SQLITE_OK)
+        code = check_schema(file);
+    return code == SQLITE_OK ? mw__database_expect(file, "PRAGMA journal_mode = WAL", "wal") : code;
+}
+
+/* SQLite does not wait for every lock that it needs on the way to a WAL. */
+static int wait_for_others(const mw__database *file)
+{
+    int code = fill_and_check(file);
+    for (int waited = 0; (code & 0xFF) == SQLITE_BUSY && waited < file->kind->patience_ms;
+         waited += NAP_MS) {
+        nanosleep(&(struct timespec){.tv_nsec = NAP_MS * 1000000L}, NULL);
+        code = fill_and_check(file);
+    }
+    return code;
+}
+
 static int open_checked(mw__database *file, mw_error *error)
 {
     int code = file->lib->open_v2(
@@ -226,11 +245,9 @@ static int open_checked(mw__database *file, mw_error *error)
         return rc;
     code = configure(file);
     if (code == SQLITE_OK)
-        code = fill(file);
+        code = wait_for_others(file);
     if (code == SQLITE_OK)
-        code = check_schema(file);
-    if (code == SQLITE_OK)
-        code = mw__database_expect(file, "PRAGMA journal_mode = WAL", "wal");
+        code = file->lib->busy_timeout(file->db, file->kind->patience_ms);
     file->whole = code == SQLITE_OK;
     return file->whole ? MW_OK : mw__database_fail(file, "open", code, error);
 }

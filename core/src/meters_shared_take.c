@@ -235,7 +235,7 @@ void mw__shared_pay(mw__shared *set, mw__meter *const *list, size_t count)
         mw__shared_meter *meter = mw__shared_meter_of(list[i]);
         if (meter->owed > 0)
             code = mw__shared_load(meter, now, false);
-        if (code == SQLITE_OK && meter->owed > 0)
+        if (code == SQLITE_OK && meter->owed > 0 && meter->id > 0)
             code = mw__shared_hold(meter, -(int64_t)meter->owed);
     }
     if (code == SQLITE_OK)

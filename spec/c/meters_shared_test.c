@@ -233,12 +233,12 @@ TEST(one_file_is_opened_once_for_a_loop)
     CHECK(strstr(error.message, "can't open '") != NULL);
     mw__meter *one = meter(&a, "k", 5, 1000, 1);
     CHECK(meter(&a, "k", 5, 1000, 1) == one);
-    CHECK(meter(&b, "k", 5, 1000, 1) != one);
+    mw__meter *other = meter(&b, "k", 5, 1000, 1);
+    CHECK(other != one);
     drop(one);
     CHECK(take(one, mw_loop_now(a.loop), NULL)); /* there was one more user */
     drop(one);
-    drop(meter(&b, "k", 5, 1000, 1));
-    drop(meter(&b, "k", 5, 1000, 1));
+    drop(other);
     mw_loop_free(a.loop);
     mw_loop_free(b.loop);
     CHECK_INT(unlink(link), 0);
