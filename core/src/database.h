@@ -1,6 +1,6 @@
-/* database.h: files of SQLite that are this program's own: made for their owner alone, looked at before SQLite may touch
- * them, and what its failures mean to people. Each belongs to a kind, which says what is in it. One thread at a time for
- * each file. */
+/* database.h: files of SQLite that are this program's own: made for their owner alone, looked at before SQLite may
+ * touch them, and what its failures mean to people. Each belongs to a kind, which says what is in it. One thread at a
+ * time for each file. */
 #ifndef MW_DATABASE_H
 #define MW_DATABASE_H
 
@@ -29,8 +29,8 @@ typedef struct mw__database {
     bool whole; /* it has been opened, and nothing is wrong with it: closing tidies up */
 } mw__database;
 
-/* Opens the file for several processes at once (WAL), and makes it when it is missing or empty. MW_MEMORY, or MW_INVALID
- * with `error` ("can't open 'FILE': REASON"); there is nothing to close then. `kind` is borrowed. */
+/* Opens the file for several processes at once (WAL), and makes it when it is missing or empty. MW_MEMORY, or
+ * MW_INVALID with `error` ("can't open 'FILE': REASON"); there is nothing to close then. `kind` is borrowed. */
 int mw__database_open(mw__database *file, const mw__database_kind *kind, const char *path,
                       mw_error *error);
 

@@ -32,8 +32,8 @@ uv_loop_t *mw__loop_uv(mw_loop *loop);
 void mw__loop_on_close(mw_loop *loop, mw__closer *closer);
 void mw__loop_off_close(mw__closer *closer);
 
-/* The next registered closer after `after` (NULL: the first) whose function is `fn`, or NULL: finds what its owner keeps
- * once for a loop. */
+/* The next registered closer after `after` (NULL: the first) whose function is `fn`, or NULL: finds what its owner
+ * keeps once for a loop. */
 mw__closer *mw__loop_closer(const mw_loop *loop, void (*fn)(mw__closer *self),
                             const mw__closer *after);
 

@@ -1,5 +1,5 @@
-/* meters_shared.c: owns what is open: the file of limits of a loop, and its meters. Must not know how tokens are taken, nor
- * how the file keeps them. Loop's thread. */
+/* meters_shared.c: owns what is open: the file of limits of a loop, and its meters. Must not know how tokens are taken,
+ * nor how the file keeps them. Loop's thread. */
 #include "meters_shared_private.h"
 
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* meters_shared_file.c: owns the file in which processes share meters: its tables, its rows, its locks. Must not know
  * when a token may be taken. Loop's thread.
  *
- * Times are microseconds since the machine was started; what was written before that is removed when the file is opened.
- * A time too far ahead (a damaged file, or somebody's prank) counts as not there, so that it stops nobody for ever. */
+ * Times are microseconds since the machine was started; what was written before that is removed when the file is
+ * opened. A time too far ahead (a damaged file, or somebody's prank) counts as not there, so that it stops nobody for
+ * ever. */
 #include "meters_shared_private.h"
 
 #include <inttypes.h>

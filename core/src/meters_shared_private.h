@@ -26,8 +26,8 @@ typedef enum mw__shared_query {
     MW_QUERIES
 } mw__shared_query;
 
-/* A meter. Beside the numbers in the file it keeps a bucket of what this process alone has taken, to go on with when the
- * file fails. */
+/* A meter. Beside the numbers in the file it keeps a bucket of what this process alone has taken, to go on with when
+ * the file fails. */
 typedef struct mw__shared_meter mw__shared_meter;
 struct mw__shared_meter {
     mw__meter base; /* first */
@@ -84,8 +84,8 @@ uint32_t mw__shared_allowed(mw__meter *base);
 /* Writes what meters owe; what can't be written now is written with what comes next. */
 void mw__shared_pay(mw__shared *set, mw__meter *const *list, size_t count);
 
-/* Opens the file of a zeroed set with its loop, and tidies it up. MW_MEMORY, or MW_INVALID with `error`; nothing to close
- * then. */
+/* Opens the file of a zeroed set with its loop, and tidies it up. MW_MEMORY, or MW_INVALID with `error`; nothing to
+ * close then. */
 int mw__shared_open(mw__shared *set, const char *path, mw_error *error);
 void mw__shared_close(mw__shared *set);
 

@@ -1,9 +1,9 @@
-/* meters_shared_take.c: owns taking from all of a list of shared meters or from none, giving back, and going on alone when
- * the file fails. Must not know how the file keeps them. Loop's thread.
+/* meters_shared_take.c: owns taking from all of a list of shared meters or from none, giving back, and going on alone
+ * when the file fails. Must not know how the file keeps them. Loop's thread.
  *
- * Each take is one short transaction. Processes are told apart by pid and start, and the places of one that has ended are
- * anybody's; a process of another pid namespace (a container) looks as if it had ended, so that the caps on requests in
- * flight hold for each namespace alone; the tokens are shared all the same. */
+ * Each take is one short transaction. Processes are told apart by pid and start, and the places of one that has ended
+ * are anybody's; a process of another pid namespace (a container) looks as if it had ended, so that the caps on
+ * requests in flight hold for each namespace alone; the tokens are shared all the same. */
 #include "meters_shared_private.h"
 
 #include <stdio.h>

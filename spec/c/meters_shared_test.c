@@ -1,6 +1,6 @@
-/* meters_shared_test.c: limits that processes share by a file: with real processes, which are really killed. No handle of
- * SQLite crosses a fork: processes are started before the file is opened. Times run ahead of the clock where no other
- * process takes part. */
+/* meters_shared_test.c: limits that processes share by a file: with real processes, which are really killed. No handle
+ * of SQLite crosses a fork: processes are started before the file is opened. Times run ahead of the clock where no
+ * other process takes part. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>

@@ -14,12 +14,12 @@
  * forgets that again at a twentieth of its limit a window.
  *
  * Clients of one loop share the lanes of a host and token; with `shared` those of all processes that name the same
- * file do: of one machine and on one of its own disks, for SQLite keeps it. It is made for its owner alone; FILE-wal and
- * FILE-shm lie beside it while it is in use, and it may be removed when nobody uses it. Processes with different limits
- * for a lane don't share it. What a process has in flight when it ends is free again within half a second; a process of
- * another pid namespace (a container) looks as if it had ended, so that caps of requests in flight hold within each
- * namespace alone, while rates are shared. When the file fails later on, it is told once, and each process goes on with
- * the limits for itself. */
+ * file do: of one machine and on one of its own disks, for SQLite keeps it. It is made for its owner alone; FILE-wal
+ * and FILE-shm lie beside it while it is in use, and it may be removed when nobody uses it. Processes with different
+ * limits for a lane don't share it. What a process has in flight when it ends is free again within half a second; a
+ * process of another pid namespace (a container) looks as if it had ended, so that caps of requests in flight hold
+ * within each namespace alone, while rates are shared. When the file fails later on, it is told once, and each
+ * process goes on with the limits for itself. */
 #ifndef MW_LIMITS_H
 #define MW_LIMITS_H
 
