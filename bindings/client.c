@@ -12,6 +12,7 @@ typedef struct client_options {
     const char *paths;
     const char *token;
     bool policy;
+    bool limits;
     char digits[24];
 } client_options;
 
@@ -36,6 +37,7 @@ static const mw__option option_rows[] = {
     {"max_calls", MW__OPT_COUNT64, offsetof(client_options, core.max_calls)},
     {"user_agent", MW__OPT_STRING, offsetof(client_options, core.user_agent)},
     {"policy", MW__OPT_TABLE, offsetof(client_options, policy)},
+    {"limits", MW__OPT_ANY, offsetof(client_options, limits)},
     {NULL, MW__OPT_STRING, 0},
 };
 
@@ -101,6 +103,7 @@ static void close_client(mw__client *client)
 {
     if (client->root != client)
         return;
+    mw_gate_unwatch(&client->watch);
     client->gate = NULL;
     if (client->owned)
         mw_client_close(client->owned);
@@ -119,18 +122,26 @@ static void free_client(mw__held *held)
     client->policy = NULL;
 }
 
+void mw__lua_client_attach(mw__client *client, mw_gate *gate)
+{
+    client->gate = gate;
+    client->service = mw_gate_service(gate);
+    client->watch.fn = mw__lua_on_wait;
+    client->watch.ud = client;
+    mw_gate_watch_waits(gate, &client->watch);
+    mw__lua_hold(client->ctx, &client->held, free_client);
+}
+
 int mw__lua_client_start(mw__client *client, const mw_client_options *options, mw_error *error)
 {
     mw_lua *ctx = client->ctx;
-    client->service = options->service;
     int rc = mw_client_new(ctx->loop, options, &client->owned, error);
     if (rc != MW_OK) {
         client->owned = NULL;
         error->code = rc;
         return rc;
     }
-    client->gate = mw_client_gate(client->owned);
-    mw__lua_hold(ctx, &client->held, free_client);
+    mw__lua_client_attach(client, mw_client_gate(client->owned));
     char url[180];
     snprintf(url, sizeof url, "%s", mw_client_url(client->owned));
     mw__lua_redact(ctx, url, strlen(url));
@@ -160,9 +171,14 @@ static int l_client(lua_State *L)
         lua_pop(L, 1);
         options.core.policy = client->policy;
     }
+    if (options.limits) {
+        lua_getfield(L, 1, "limits");
+        mw__lua_limits_read(L, ctx, lua_gettop(L), &options.core.limits);
+    }
     mw_error error = {0};
     if (mw__lua_client_start(client, &options.core, &error) != MW_OK)
         return mw__lua_raise_core(L, ctx, &error, "client");
+    lua_settop(L, 2);
     return 1;
 }
 
@@ -205,14 +221,45 @@ static int l_client_gc(lua_State *L)
     return 0;
 }
 
-/* client:stats() -> { requests = sent so far }. [-1, +1, raises] */
+static void set_count(lua_State *L, const char *name, uint64_t count)
+{
+    lua_pushinteger(L, (lua_Integer)count);
+    lua_setfield(L, -2, name);
+}
+
+/* [-0, +1, memory] */
+static void push_lane(lua_State *L, const mw_lane_stats *lane)
+{
+    lua_createtable(L, 0, 6);
+    set_count(L, "sent", lane->sent);
+    set_count(L, "refused", lane->refused);
+    set_count(L, "waiting", lane->waiting);
+    set_count(L, "running", lane->running);
+    lua_pushnumber(L, (double)lane->waited_us / 1e6);
+    lua_setfield(L, -2, "waited");
+    if (lane->allowed > 0)
+        set_count(L, "allowed", lane->allowed);
+}
+
+/* client:stats() -> { requests = sent so far, lanes = { all = ..., ... } }. [-1, +1, raises] */
 static int l_stats(lua_State *L)
 {
     mw_lua *ctx = mw__lua_ctx(L);
     mw__client *client = mw__lua_client_check(L, ctx, 1, "stats");
-    lua_createtable(L, 0, 1);
-    lua_pushinteger(L, (lua_Integer)mw_gate_sent(client->root->gate));
-    lua_setfield(L, -2, "requests");
+    mw_lane_stats lanes[MW_LANES];
+    int rc = mw_gate_stats(client->root->gate, lanes);
+    if (rc != MW_OK)
+        return mw__lua_raise(L, ctx, rc, "stats", "stats: the broker does not answer: %s",
+                             mw_err_text(rc));
+    uint64_t requests = mw_gate_sent(client->root->gate);
+    lua_createtable(L, 0, 2);
+    set_count(L, "requests", requests);
+    lua_createtable(L, 0, MW_LANES);
+    for (int i = 0; i < MW_LANES; i++) {
+        push_lane(L, &lanes[i]);
+        lua_setfield(L, -2, mw_lane_name((mw_lane)i));
+    }
+    lua_setfield(L, -2, "lanes");
     return 1;
 }
 

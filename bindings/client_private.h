@@ -3,14 +3,15 @@
 #ifndef MOONWIRE_CLIENT_PRIVATE_H
 #define MOONWIRE_CLIENT_PRIVATE_H
 
-#include "lua_private.h"
+#include "options_private.h"
 #include "mw/client.h"
 #include "mw/operation.h"
 #include "mw/policy.h"
 #include "mw/request.h"
 
 typedef struct mw__client {
-    mw__held held; /* first: while it owns one */
+    mw__held held;       /* first: while it has a gate or owns something */
+    mw_gate_watch watch; /* of its gate's waits */
     mw_lua *ctx;
     struct mw__client *root; /* itself, or the client that this is a safe view of */
     mw_client *owned;        /* NULL for a lent gate */
@@ -54,6 +55,16 @@ mw__client *mw__lua_client_push(lua_State *L, mw_lua *ctx);
 /* Gives a client that was just pushed a gate of its own with these options, or returns a negative
  * mw_err with `error` filled. Options that borrow from Lua are read after the push. [-0, +0, -] */
 int mw__lua_client_start(mw__client *client, const mw_client_options *options, mw_error *error);
+
+/* The client has this gate from here on, until it is closed. [-0, +0, -] */
+void mw__lua_client_attach(mw__client *client, mw_gate *gate);
+
+/* A mw_wait_fn of a client's watch: keeps what is told, for the handler. [-0, +0, -] */
+void mw__lua_on_wait(const mw_wait *wait, void *ud);
+
+/* Reads the option `limits` at `index`: a table, or false for none. Leaves what limits->shared points into at the top.
+ * [-0, +1, raises] */
+void mw__lua_limits_read(lua_State *L, mw_lua *ctx, int index, mw_limits *limits);
 
 /* Makes the policy that the table at `index` describes and leaves it in client->policy, which frees it, also
  * when this raises. [-0, +0, raises] */

@@ -21,6 +21,7 @@ typedef struct profile {
     mw_paths paths;
     const char *url, *account;
     const char *user_token, *bot_token, *platform_token, *oauth_token;
+    const char *limits;
 } profile;
 
 static const profile profiles[] = {
@@ -30,7 +31,8 @@ static const profile profiles[] = {
      .account = "OOCTOPUS_ACCOUNT_ID",
      .user_token = "OOCTOPUS_TOKEN",
      .bot_token = "OOCTOPUS_BOT_TOKEN",
-     .platform_token = "OOCTOPUS_PLATFORM_TOKEN"},
+     .platform_token = "OOCTOPUS_PLATFORM_TOKEN",
+     .limits = "OOCTOPUS_LIMITS"},
     {.name = "chatwoot",
      .service = MW_OOCTOPUS,
      .paths = MW_PATHS_UPSTREAM,
@@ -38,8 +40,13 @@ static const profile profiles[] = {
      .account = "OOCTOPUS_ACCOUNT_ID",
      .user_token = "OOCTOPUS_TOKEN",
      .bot_token = "OOCTOPUS_BOT_TOKEN",
-     .platform_token = "OOCTOPUS_PLATFORM_TOKEN"},
-    {.name = "circuit", .service = MW_CIRCUIT, .url = "CIRCUIT_URL", .oauth_token = "CIRCUIT_TOKEN"},
+     .platform_token = "OOCTOPUS_PLATFORM_TOKEN",
+     .limits = "OOCTOPUS_LIMITS"},
+    {.name = "circuit",
+     .service = MW_CIRCUIT,
+     .url = "CIRCUIT_URL",
+     .oauth_token = "CIRCUIT_TOKEN",
+     .limits = "CIRCUIT_LIMITS"},
     {.name = NULL},
 };
 
@@ -53,7 +60,8 @@ static bool has_env(const mw_lua *ctx)
  * Wiped after use. */
 typedef struct envbox {
     mw__waiter waiter;
-    char *values[6];
+    char *values[7];
+    char shared[MW_STATE_PATH];
 } envbox;
 
 static void free_env(mw__waiter *waiter)
@@ -68,7 +76,7 @@ static void free_env(mw__waiter *waiter)
 }
 
 /* The variable's value, or NULL when it is unset or empty. Owned by the box. [-0, +0, raises] */
-static const char *read_env(lua_State *L, mw_lua *ctx, envbox *box, size_t slot, const char *name)
+static char *read_env(lua_State *L, mw_lua *ctx, envbox *box, size_t slot, const char *name)
 {
     if (!name)
         return NULL;
@@ -93,6 +101,7 @@ static int raise_env(lua_State *L, mw_lua *ctx, const profile *from, mw_error *e
         {"token", from->user_token ? from->user_token : from->oauth_token},
         {"bot_token", from->bot_token},
         {"platform_token", from->platform_token},
+        {"limits", from->limits},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!names[i].variable || strcmp(names[i].option, error->field) != 0)
@@ -128,6 +137,9 @@ static int connect_env(lua_State *L, mw_lua *ctx, const profile *from)
                              "connect: \"%s\" needs the environment variable %s, which is not set",
                              from->name, wanted);
     mw_error error = {0};
+    if (mw_lua_limits(from->limits, read_env(L, ctx, box, 6, from->limits),
+                      ctx->keeps_state ? box->shared : NULL, &options.limits, &error) != MW_OK)
+        return mw__lua_raise_core(L, ctx, &error, "connect");
     if (mw__lua_client_start(mw__lua_client_push(L, ctx), &options, &error) != MW_OK)
         return raise_env(L, ctx, from, &error);
     return 1;
@@ -167,8 +179,7 @@ static int connect_host(lua_State *L, mw_lua *ctx, const char *name)
         error.code = rc;
         return mw__lua_raise_core(L, ctx, &error, "connect");
     }
-    client->gate = gate;
-    client->service = mw_gate_service(gate);
+    mw__lua_client_attach(client, gate);
     memcpy(client->label, label, sizeof label);
     return 1;
 }
@@ -187,8 +198,7 @@ static int l_connect(lua_State *L)
         if (strcmp(lent->name, name) != 0)
             continue;
         mw__client *client = mw__lua_client_push(L, ctx);
-        client->gate = lent->gate;
-        client->service = mw_gate_service(lent->gate);
+        mw__lua_client_attach(client, lent->gate);
         snprintf(client->label, sizeof client->label, "%s \"%.200s\"",
                  mw_service_name(client->service), name);
         return 1;

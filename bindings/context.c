@@ -153,6 +153,7 @@ static mw_lua *new_context(lua_State *L, mw_loop *loop)
         if (rc != MW_OK)
             luaL_error(L, "moonwire: can't make an event loop: %s", mw_err_text(rc));
         ctx->owned = true;
+        ctx->keeps_state = true;
     }
     ctx->closed = false;
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
@@ -218,6 +219,7 @@ int luaopen_moonwire_core(lua_State *L)
     mw__lua_open_post(L, ctx);
     mw__lua_open_documents(L, ctx);
     mw__lua_open_hmac(L, ctx);
+    mw__lua_open_waits(L, ctx);
     ctx->opened = true;
     return 1;
 }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lua_private.h"
+#include "options_private.h"
 #include "mw/documents.h"
 
 typedef struct documents {

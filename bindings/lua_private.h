@@ -43,6 +43,7 @@ typedef enum mw__slot {
     MW__TRACE,   /* traceback of the failure that mw_lua_run reports */
     MW__BLAMED,  /* the failed task whose error was raised again last */
     MW__UNTOLD,  /* the text for a failure that has none */
+    MW__ON_WAIT, /* the handler of mw.on_wait, or nil */
     MW__SLOTS
 } mw__slot;
 
@@ -80,6 +81,14 @@ struct mw__task {
 
 #define MW__DEADLINE_CHAINS 256
 
+/* A wait that nobody has heard of yet. */
+typedef struct mw__told {
+    const mw_gate *gate; /* to tell them apart; may be gone */
+    mw_wait wait;
+} mw__told;
+
+enum { MW__MOST_TOLD = 16 };
+
 /* The context: one for each Lua state, a userdata that the registry keeps; upvalue 1 of every function. */
 struct mw_lua {
     lua_State *main;
@@ -89,6 +98,7 @@ struct mw_lua {
     bool relays;                       /* coroutine.resume, wrap and close have been replaced */
     bool opened;                       /* the module is whole */
     bool confined;                     /* no clients and servers of its own */
+    bool keeps_state;                  /* files in the state folder of moonwire */
     unsigned task_limit;               /* 0: none */
     volatile sig_atomic_t interrupted; /* what runs has to end */
     volatile sig_atomic_t stopped;     /* for good: a mw_err, with its message */
@@ -110,6 +120,9 @@ struct mw_lua {
     unsigned call_count;
     mw__task *failures; /* failed ones that nobody waited for, oldest first, anchored */
     unsigned failure_count;
+    mw__job wait_job; /* tells of the waits: the latest of each gate and lane */
+    mw__told told[MW__MOST_TOLD];
+    unsigned told_count;
     unsigned depth;   /* of drivers that run within each other */
     unsigned closing; /* coroutine.close within each other */
     mw_arena *arena;  /* a spare one, or NULL while somebody has taken it */
@@ -258,33 +271,8 @@ mw_member *mw__lua_response_packed(lua_State *L, mw_arena *arena, mw_member *mem
  * [-0, +1, memory] */
 bool mw__lua_json_decode(lua_State *L, mw_lua *ctx, const char *text, size_t length);
 
-/* ---- options as rows (options.c) ---- */
+/* ---- options (options.c; the rows are in options_private.h) ---- */
 
-typedef enum mw__option_kind {
-    MW__OPT_STRING,  /* const char * */
-    MW__OPT_BOOLEAN, /* bool */
-    MW__OPT_RETRIES, /* uint32_t; 0 becomes MW_NO_RETRIES */
-    MW__OPT_SECONDS, /* uint32_t, milliseconds */
-    MW__OPT_COUNT32, /* uint32_t */
-    MW__OPT_COUNT64, /* uint64_t */
-    MW__OPT_DIGITS,  /* const char *: an integer (written into `digits`) or a string of digits */
-    MW__OPT_TABLE    /* bool: there is one; the caller reads it */
-} mw__option_kind;
-
-typedef struct mw__option {
-    const char *name;
-    mw__option_kind kind;
-    size_t offset;
-} mw__option;
-
-/* Fills `target` from the table at `index` (nil or none: nothing). Unknown names are refused with a
- * did-you-mean. `digits` holds an account that is given as integer. Strings are borrowed from the
- * table, as mw__lua_to_value does it. [-0, +0, raises] */
-void mw__lua_options(lua_State *L, mw_lua *ctx, int index, const char *what, const mw__option *rows,
-                     void *target, char digits[24]);
-/* The same for the value at the top as the option `name`. [-0, +0, raises] */
-void mw__lua_option(lua_State *L, mw_lua *ctx, const char *what, const mw__option *rows,
-                    const char *name, void *target, char digits[24]);
 /* What stands at `index`, for messages: "a table", "nil", "nothing". [-0, +1 or +0, memory] */
 const char *mw__lua_got(lua_State *L, int index);
 
@@ -314,5 +302,6 @@ void mw__lua_open_server(lua_State *L, mw_lua *ctx);
 void mw__lua_open_post(lua_State *L, mw_lua *ctx);
 void mw__lua_open_documents(lua_State *L, mw_lua *ctx);
 void mw__lua_open_hmac(lua_State *L, mw_lua *ctx);
+void mw__lua_open_waits(lua_State *L, mw_lua *ctx);
 
 #endif

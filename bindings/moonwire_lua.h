@@ -12,6 +12,7 @@
 #include <lua.h>
 
 #include "mw/gate.h"
+#include "mw/limits.h"
 #include "mw/loop.h"
 
 typedef struct mw_lua mw_lua;
@@ -36,6 +37,24 @@ int mw_lua_lend(mw_lua *lua, const char *name, mw_gate *gate);
  * environment, and answers here. */
 typedef const char *(*mw_lua_env_fn)(const char *name, void *ud);
 void mw_lua_on_env(mw_lua *lua, mw_lua_env_fn fn, void *ud);
+
+/* Lets scripts of this state keep files in moonwire's state folder: `limits = { shared = true }` is the file limits.db
+ * there. Plain core.so does that by itself; other states want the name of a file. */
+void mw_lua_keep_state(mw_lua *lua);
+
+#define MW_STATE_PATH 4096
+
+/* The path of a file in the state folder, $XDG_STATE_HOME/moonwire, else ~/.local/state/moonwire. False: there is no
+ * such place. The folder need not be there. */
+bool mw_lua_state_file(const char *name, char path[MW_STATE_PATH]);
+/* Makes the folders of a path that are missing, for this user alone. False: `errno` says why. */
+bool mw_lua_state_folders(const char *path);
+
+/* Reads the limits of a profile from the value of `variable`, as mw_limits_parse; `text` NULL: as they are built in.
+ * `text` is changed and borrowed. `shared`, of MW_STATE_PATH bytes, gets the path of the default file and is borrowed;
+ * NULL: there is none. MW_INVALID with `error` naming the variable. */
+int mw_lua_limits(const char *variable, char *text, char *shared, mw_limits *limits,
+                  mw_error *error);
 
 /* Where log lines go: one call a line, without a newline, secrets redacted, level "debug", "info",
  * "warn" or "error". Without it: standard error. */

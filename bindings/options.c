@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lua_private.h"
+#include "options_private.h"
 #include "mw/request.h"
 
 #define MAX_OPTIONS 32
@@ -101,6 +101,9 @@ static void store(lua_State *L, mw_lua *ctx, const char *what, const mw__option 
     case MW__OPT_TABLE:
         if (!lua_istable(L, -1))
             wrong(L, ctx, what, row->name, "a table");
+        *(bool *)at = true;
+        break;
+    case MW__OPT_ANY:
         *(bool *)at = true;
         break;
     case MW__OPT_RETRIES:

@@ -12,8 +12,10 @@
     X(OOCTOPUS_TOKEN, 1)                                                                           \
     X(OOCTOPUS_BOT_TOKEN, 1)                                                                       \
     X(OOCTOPUS_PLATFORM_TOKEN, 1)                                                                  \
+    X(OOCTOPUS_LIMITS, 0)                                                                          \
     X(CIRCUIT_URL, 0)                                                                              \
-    X(CIRCUIT_TOKEN, 1)
+    X(CIRCUIT_TOKEN, 1)                                                                            \
+    X(CIRCUIT_LIMITS, 0)
 
 enum {
 #define MW_X(name, secret) MW__ENV_##name,

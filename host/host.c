@@ -92,8 +92,10 @@ moonwire *moonwire_new(const moonwire_options *options, mw_error *error)
         mw_error_set(error, MW_MEMORY, "", "can't set up Lua: %s", text ? text : "out of memory");
         goto failed;
     }
-    if (options->env_profiles)
+    if (options->env_profiles) {
         mw_lua_on_env(host->lua, read_environment, NULL);
+        mw_lua_keep_state(host->lua);
+    }
     if (options->log)
         mw_lua_on_log(host->lua, options->log, options->log_ud);
     return host;

@@ -10,17 +10,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "libedit.h"
+#include "moonwire_lua.h"
 
 enum { HISTORY_SIZE = 1000 };
 
@@ -45,25 +44,9 @@ struct mw__line {
  * it. */
 static char *find_history(void)
 {
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-    char path[PATH_MAX];
-    int length;
-    if (state && state[0] == '/')
-        length = snprintf(path, sizeof path, "%s/moonwire/history", state);
-    else if (home && home[0] == '/')
-        length = snprintf(path, sizeof path, "%s/.local/state/moonwire/history", home);
-    else
+    char path[MW_STATE_PATH];
+    if (!mw_lua_state_file("history", path) || !mw_lua_state_folders(path))
         return NULL;
-    if (length < 0 || (size_t)length >= sizeof path)
-        return NULL;
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        int made = mkdir(path, 0700);
-        *slash = '/';
-        if (made < 0 && errno != EEXIST)
-            return NULL;
-    }
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file < 0)
         return NULL;

@@ -3,7 +3,10 @@
 #include "profiles.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "moonwire_lua.h"
 
 /* The first token is the one to ask for. */
 typedef struct profile {
@@ -11,15 +14,18 @@ typedef struct profile {
     mw_service service;
     mw_paths paths;
     int url, account, user_token, bot_token, platform_token, oauth_token; /* MW__ENV_..., -1: none */
+    int limits;
 } profile;
 
 static const profile rows[MW__PROFILES] = {
-    {"ooctopus", MW_OOCTOPUS, MW_PATHS_DOCUMENTED, MW__ENV_OOCTOPUS_URL, MW__ENV_OOCTOPUS_ACCOUNT_ID,
-     MW__ENV_OOCTOPUS_TOKEN, MW__ENV_OOCTOPUS_BOT_TOKEN, MW__ENV_OOCTOPUS_PLATFORM_TOKEN, -1},
+    {"ooctopus", MW_OOCTOPUS, MW_PATHS_DOCUMENTED, MW__ENV_OOCTOPUS_URL,
+     MW__ENV_OOCTOPUS_ACCOUNT_ID, MW__ENV_OOCTOPUS_TOKEN, MW__ENV_OOCTOPUS_BOT_TOKEN,
+     MW__ENV_OOCTOPUS_PLATFORM_TOKEN, -1, MW__ENV_OOCTOPUS_LIMITS},
     {"chatwoot", MW_OOCTOPUS, MW_PATHS_UPSTREAM, MW__ENV_OOCTOPUS_URL, MW__ENV_OOCTOPUS_ACCOUNT_ID,
-     MW__ENV_OOCTOPUS_TOKEN, MW__ENV_OOCTOPUS_BOT_TOKEN, MW__ENV_OOCTOPUS_PLATFORM_TOKEN, -1},
+     MW__ENV_OOCTOPUS_TOKEN, MW__ENV_OOCTOPUS_BOT_TOKEN, MW__ENV_OOCTOPUS_PLATFORM_TOKEN, -1,
+     MW__ENV_OOCTOPUS_LIMITS},
     {"circuit", MW_CIRCUIT, MW_PATHS_DOCUMENTED, MW__ENV_CIRCUIT_URL, -1, -1, -1, -1,
-     MW__ENV_CIRCUIT_TOKEN},
+     MW__ENV_CIRCUIT_TOKEN, MW__ENV_CIRCUIT_LIMITS},
 };
 
 /* The value, or NULL when it is unset or empty. */
@@ -41,6 +47,7 @@ static void name_variable(const profile *from, mw_error *error)
         {"token", from->user_token < 0 ? from->oauth_token : from->user_token},
         {"bot_token", from->bot_token},
         {"platform_token", from->platform_token},
+        {"limits", from->limits},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (names[i].variable < 0 || strcmp(names[i].option, error->field) != 0)
@@ -59,6 +66,29 @@ static void name_variable(const profile *from, mw_error *error)
                          message, variable);
         return;
     }
+}
+
+/* Makes the client with the limits of its variable, whose texts are borrowed until it is made. */
+static int make_client(mw__profiles *self, const profile *from, mw_client_options *options,
+                       mw_client **client, mw_error *error)
+{
+    const char *limits = value_of(self->env, from->limits);
+    char *text = limits ? strdup(limits) : NULL;
+    char shared[MW_STATE_PATH];
+    if (limits && !text)
+        return mw_error_set(error, MW_MEMORY, "", "connect: out of memory");
+    int code =
+        mw_lua_limits(mw__env_name((unsigned)from->limits), text, shared, &options->limits, error);
+    if (code == MW_OK) {
+        code = mw_client_new(self->loop, options, client, error);
+        if (code != MW_OK) {
+            *client = NULL;
+            error->code = code;
+            name_variable(from, error);
+        }
+    }
+    free(text);
+    return code;
 }
 
 static int open_client(mw__profiles *self, const profile *from, mw_client **client, mw_error *error)
@@ -80,14 +110,9 @@ static int open_client(mw__profiles *self, const profile *from, mw_client **clie
         return mw_error_set(error, MW_INVALID, "",
                             "connect: \"%s\" needs the environment variable %s, which is not set",
                             from->name, mw__env_name((unsigned)wanted));
-    int code = mw_client_new(self->loop, &options, client, error);
-    if (code != MW_OK) {
-        *client = NULL;
-        error->code = code;
-        name_variable(from, error);
-    } else if (self->permit) {
+    int code = make_client(self, from, &options, client, error);
+    if (code == MW_OK && self->permit)
         mw__permit_profile(self->permit, from->name, from->service, self->loop);
-    }
     return code;
 }
 

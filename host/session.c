@@ -39,6 +39,7 @@ int mw__session_open(mw__session *session, const mw__args *args, struct mw__perm
     *session->profiles =
         (mw__profiles){.loop = session->host->loop, .env = &session->env, .permit = permit};
     mw_lua_on_connect(session->host->lua, mw__profiles_connect, session->profiles);
+    mw_lua_keep_state(session->host->lua);
     return MW_EXIT_OK;
 }
 

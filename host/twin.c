@@ -176,7 +176,8 @@ int mw__twin_start(const mw__twin_options *options, mw__twin **result, mw__env *
     pthread_mutex_unlock(&twin->lock);
     int code = twin->code;
     for (unsigned i = 0; i < MW__ENV_COUNT && code == MW_OK; i++)
-        code = mw__env_set(env, i, twin->env.values[i]);
+        if (i != MW__ENV_OOCTOPUS_LIMITS && i != MW__ENV_CIRCUIT_LIMITS) /* those hold here as well */
+            code = mw__env_set(env, i, twin->env.values[i]);
     if (code < 0) {
         if (twin->error.code == MW_OK)
             mw_error_set(&twin->error, code, "", "can't start the twin: %s", mw_err_text(code));

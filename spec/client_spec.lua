@@ -133,7 +133,8 @@ describe("a client", function()
             { "ooctopus", "OOCTOPUS_URL", "http://host/a/../b" }, { "ooctopus", "OOCTOPUS_TOKEN", "a b" },
             { "ooctopus", "OOCTOPUS_BOT_TOKEN", "a b" }, { "ooctopus", "OOCTOPUS_PLATFORM_TOKEN", "a b" },
             { "chatwoot", "OOCTOPUS_URL", false }, { "circuit", "CIRCUIT_TOKEN", "a b" },
-            { "circuit", "CIRCUIT_URL", "http://ada@host" },
+            { "circuit", "CIRCUIT_URL", "http://ada@host" }, { "ooctopus", "OOCTOPUS_LIMITS", "serch=1/s" },
+            { "chatwoot", "OOCTOPUS_LIMITS", "all=fast" }, { "circuit", "CIRCUIT_LIMITS", "shared=/dev/null/x" },
         } do
             local env = { [case[2]] = case[3] }
             for name, value in pairs(good) do

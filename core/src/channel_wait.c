@@ -47,7 +47,8 @@ int mw_channel_ask(mw_channel *channel, uint8_t type, uint32_t id, const mw_valu
 {
     if (channel->depth > 0)
         return MW_INVALID;
-    int rc = mw_channel_send_value(channel, type, id, value);
+    int rc = value ? mw_channel_send_value(channel, type, id, value)
+                   : mw_channel_send(channel, type, id, NULL, 0, NULL, 0);
     if (rc != MW_OK) {
         leave(channel);
         return rc;

@@ -11,6 +11,7 @@ static void free_wire_memory(mw_wire *wire)
     while (wire->gates) {
         mw__wire_gate *gate = wire->gates;
         wire->gates = gate->next;
+        mw__gate_forget(&gate->gate);
         free(gate);
     }
     free(wire->headers);
@@ -46,13 +47,12 @@ static void retire(mw__wire_pending *call)
     free(call);
 }
 
-/* Around callbacks, which may free the wire. */
-static void enter(mw_wire *wire)
+void mw__wire_enter(mw_wire *wire)
 {
     wire->busy++;
 }
 
-static void leave(mw_wire *wire)
+void mw__wire_leave(mw_wire *wire)
 {
     if (--wire->busy == 0 && wire->freed && !wire->calls)
         free_wire_memory(wire);
@@ -85,11 +85,11 @@ static void on_post(mw__post *post)
                         .message = mw_err_text(call->post_code),
                         .field = "",
                         .body = ""};
-    enter(wire);
+    mw__wire_enter(wire);
     finish(call, &answer);
     if (call->wire_id == 0) /* else the answer frees it, which is still to come */
         retire(call);
-    leave(wire);
+    mw__wire_leave(wire);
 }
 
 /* Ends a call from outside of its own callback: the answer comes on the next turn. */
@@ -221,14 +221,15 @@ static void cancel(mw_gate *gate, mw_call_id id)
 static const mw__gate_kind wire_gate = {.request = mw__wire_request,
                                         .request_raw = mw__wire_request_raw,
                                         .submit = submit,
-                                        .cancel = cancel};
+                                        .cancel = cancel,
+                                        .stats = mw__wire_stats};
 
 /* ---- answers ---- */
 
 static void take_answer(mw_wire *wire, mw__wire_pending *call, mw__wire_answer *answer)
 {
     call->gate->gate.sent = answer->sent;
-    enter(wire);
+    mw__wire_enter(wire);
     free_slot(wire, call);
     bool waits = call->post_code == MW_OK; /* else its end is posted or has come */
     if (waits) {
@@ -241,13 +242,17 @@ static void take_answer(mw_wire *wire, mw__wire_pending *call, mw__wire_answer *
         send_held(wire);
     if (over)
         retire(call);
-    leave(wire);
+    mw__wire_leave(wire);
 }
 
 void mw_wire_frame(mw_wire *wire, const mw_frame *frame)
 {
     if (wire->closed)
         return;
+    if (frame->type == MW__W_WAIT) {
+        mw__wire_wait(wire, frame);
+        return;
+    }
     if (frame->type != MW__W_ANSWER) {
         mw_channel_fail(wire->channel, frame->offset - MW_FRAME_HEADER + 5, "no answer to a call");
         return;
@@ -309,11 +314,11 @@ void mw_wire_free(mw_wire *wire)
 {
     if (!wire)
         return;
-    enter(wire);
+    mw__wire_enter(wire);
     mw_wire_close(wire);
     mw__loop_off_close(&wire->closer);
     wire->freed = true;
-    leave(wire);
+    mw__wire_leave(wire);
 }
 
 int mw_wire_new(mw_loop *loop, mw_channel *channel, mw_wire_warning_fn on_warning, void *ud,

@@ -6,7 +6,15 @@
 #include "buf.h"
 #include "mw/wire.h"
 
-enum { MW__W_CALL = 1, MW__W_CANCEL, MW__W_ANSWER }; /* types of frames */
+/* Types of frames. The id of the last three is the door. */
+enum {
+    MW__W_CALL = 1,
+    MW__W_CANCEL,
+    MW__W_ANSWER,
+    MW__W_STATS, /* no payload; answered by LANES */
+    MW__W_LANES, /* mw__wire_pack_stats */
+    MW__W_WAIT   /* mw__wire_pack_wait */
+};
 
 #define MW__WIRE_DOOR 4 /* bytes of the door, which comes before what mw__wire_pack_call writes */
 
@@ -59,5 +67,17 @@ void mw__wire_pack_answer(const mw__wire_answer *answer, char *to, char **texts)
  * headers; to be freed with free(). MW_OK, MW_MEMORY, or MW_DECODE as above. */
 int mw__wire_unpack_answer(const char *data, size_t length, mw_header **headers, size_t *room,
                            mw__wire_answer *answer, size_t *at, const char **problem);
+
+/* What mw_gate_sent and mw_gate_stats say of a gate. Unpacking: MW_OK, or MW_DECODE as above. */
+#define MW__WIRE_STATS ((1 + 6 * MW_LANES) * sizeof(int64_t))
+void mw__wire_pack_stats(uint64_t sent, const mw_lane_stats stats[MW_LANES], char *to);
+int mw__wire_unpack_stats(const char *data, size_t length, uint64_t *sent,
+                          mw_lane_stats stats[MW_LANES], size_t *at, const char **problem);
+
+/* A wait that a gate tells of; its service is the gate's. */
+#define MW__WIRE_WAIT (sizeof(double) + 5 * sizeof(uint32_t))
+void mw__wire_pack_wait(const mw_wait *wait, char *to);
+int mw__wire_unpack_wait(const char *data, size_t length, mw_wait *wait, size_t *at,
+                         const char **problem);
 
 #endif

@@ -1,5 +1,5 @@
-/* wire_private.h: the worker's end of a wire from the inside, shared by wire.c (calls) and wire_request.c (requests).
- * Loop's thread. */
+/* wire_private.h: the worker's end of a wire from the inside, shared by wire.c (calls), wire_request.c (requests) and
+ * wire_news.c (what is said of lanes). Loop's thread. */
 #ifndef MW_WIRE_PRIVATE_H
 #define MW_WIRE_PRIVATE_H
 
@@ -59,6 +59,14 @@ struct mw_wire {
     bool freed; /* by its owner; the memory goes with the last call */
     mw__closer closer;
 };
+
+/* Around callbacks, which may free the wire: it is there until the last one leaves. */
+void mw__wire_enter(mw_wire *wire);
+void mw__wire_leave(mw_wire *wire);
+
+/* wire_news.c: as mw_gate_stats; tells those who watch the gate of the door. */
+int mw__wire_stats(mw_gate *gate, mw_lane_stats lanes[MW_LANES]);
+void mw__wire_wait(mw_wire *wire, const mw_frame *frame);
 
 /* wire_request.c: as mw_gate_request and mw_gate_request_raw. */
 int mw__wire_request(mw_gate *gate, const mw_operation *operation, const mw_value *path,

@@ -1,4 +1,4 @@
-/* wire_server.c: owns the broker's end of a wire: the doors, the calls that a worker has in flight, and what is wrong
+/* wire_server.c: owns the broker's end of a wire: the calls that a worker has in flight, and what is wrong
  * with its frames. Checks nothing of the arguments itself: they go the way of everybody's. Loop's thread. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,21 +8,16 @@
 #include "gate_private.h"
 #include "request_private.h"
 #include "wire_codec.h"
+#include "wire_doors.h"
 
 enum {
     TABLE = MW_WIRE_CALLS,
     ARENA = 16 * 1024 * 1024,
-    MOST_DOORS = 1024,
     MOST_FILES =
         256, /* open for calls that are unanswered: the descriptors are those of all workers */
     LAST = 96,
     WARNING = 256
 };
-
-typedef struct door {
-    mw_gate *gate;
-    uint64_t sent_before; /* by others, before it was offered */
-} door;
 
 /* A call whose answer has not come yet. */
 typedef struct served served;
@@ -39,8 +34,7 @@ struct served {
 
 struct mw_wire_server {
     mw_wire_server_options options;
-    door *doors;
-    uint32_t door_count;
+    mw__wire_doors doors;
     served *table[TABLE]; /* by id */
     served *rest;         /* memory of calls that have ended */
     unsigned live;
@@ -91,7 +85,7 @@ static void free_memory(mw_wire_server *server)
         free(call);
     }
     mw_arena_free(server->arena);
-    free(server->doors);
+    mw__wire_doors_free(&server->doors);
     free(server);
 }
 
@@ -143,12 +137,6 @@ static int send_failure(mw_wire_server *server, uint32_t id, const mw_answer *ca
     return send_answer(server, id, &answer);
 }
 
-static uint64_t sent_through(const mw_wire_server *server, uint32_t number)
-{
-    const door *d = &server->doors[number];
-    return mw_gate_sent(d->gate) - d->sent_before;
-}
-
 /* Nothing is as bad as an answer that never comes. */
 static void give_up(mw_wire_server *server, int rc)
 {
@@ -161,8 +149,9 @@ static void on_answer(const mw_answer *answer, void *ud)
     served *call = ud;
     mw_wire_server *server = call->server;
     if (!server->freed) {
-        mw__wire_answer out = {
-            .answer = *answer, .warning = call->warning, .sent = sent_through(server, call->door)};
+        mw__wire_answer out = {.answer = *answer,
+                               .warning = call->warning,
+                               .sent = mw__wire_doors_sent(&server->doors, call->door)};
         int rc = MW_TOO_LARGE;
         if (answer->body_length <= MW_WIRE_MAX_BODY)
             rc = send_answer(server, call->id, &out);
@@ -235,7 +224,7 @@ static int make_request(mw_wire_server *server, mw_gate *gate, mw__wire_call *in
 static int pass_on(mw_wire_server *server, served *call, mw__wire_call *in, bool whole,
                    mw_error *error)
 {
-    mw_gate *gate = server->doors[in->door].gate;
+    mw_gate *gate = mw__wire_doors_gate(&server->doors, in->door);
     if (!whole)
         return mw_error_set(error, MW_TOO_LARGE, NULL,
                             "%s: the arguments take more memory than those of one call may",
@@ -270,7 +259,7 @@ static void serve(mw_wire_server *server, const mw_frame *frame, mw__wire_call *
     if (!error.message[0])
         mw_error_set(&error, rc, NULL, "%s: %s", server->last, mw_err_text(rc));
     give_up(server, send_failure(server, frame->id, NULL, rc, error.message, error.field,
-                                 sent_through(server, in->door)));
+                                 mw__wire_doors_sent(&server->doors, in->door)));
 }
 
 static const char *window_problem(const mw_wire_server *server, const mw_frame *frame)
@@ -297,7 +286,7 @@ static void on_call(mw_wire_server *server, const mw_frame *frame)
     mw__wire_call in;
     size_t at = 0;
     int rc = mw__wire_unpack_call(frame->data, frame->length, server->arena, &in, &at, &problem);
-    if (rc != MW_DECODE && in.door >= server->door_count) {
+    if (rc != MW_DECODE && in.door >= server->doors.count) {
         rc = MW_DECODE;
         at = 0;
         problem = "no such door";
@@ -317,7 +306,18 @@ static void on_cancel(mw_wire_server *server, const mw_frame *frame)
     }
     const served *call = *find(server, frame->id);
     if (call) /* else its answer is on the way */
-        mw_gate_cancel(server->doors[call->door].gate, call->call);
+        mw_gate_cancel(mw__wire_doors_gate(&server->doors, call->door), call->call);
+}
+
+static void on_stats(mw_wire_server *server, const mw_frame *frame)
+{
+    mw_channel *channel = server->options.channel;
+    if (frame->length > 0)
+        mw_channel_fail(channel, frame->offset, "bytes behind the end of a question");
+    else if (frame->id >= server->doors.count)
+        mw_channel_fail(channel, frame->offset - 4, "no such door");
+    else
+        give_up(server, mw__wire_doors_stats(&server->doors, frame->id));
 }
 
 void mw_wire_server_frame(mw_wire_server *server, const mw_frame *frame)
@@ -326,9 +326,11 @@ void mw_wire_server_frame(mw_wire_server *server, const mw_frame *frame)
         on_call(server, frame);
     else if (frame->type == MW__W_CANCEL)
         on_cancel(server, frame);
+    else if (frame->type == MW__W_STATS)
+        on_stats(server, frame);
     else
         mw_channel_fail(server->options.channel, frame->offset - MW_FRAME_HEADER + 5,
-                        "neither a call nor a cancel");
+                        "neither a call nor a cancel nor a question");
 }
 
 /* ---- the beginning and the end ---- */
@@ -346,6 +348,7 @@ int mw_wire_server_new(const mw_wire_server_options *options, mw_wire_server **o
         free(server);
         return MW_MEMORY;
     }
+    server->doors.channel = options->channel;
     mw__channel_throttle(options->channel, MW_WIRE_BACKLOG);
     *out = server;
     return MW_OK;
@@ -353,21 +356,7 @@ int mw_wire_server_new(const mw_wire_server_options *options, mw_wire_server **o
 
 int mw_wire_server_offer(mw_wire_server *server, mw_gate *gate, uint32_t *number)
 {
-    for (uint32_t i = 0; i < server->door_count; i++) {
-        if (server->doors[i].gate == gate) {
-            *number = i;
-            return MW_OK;
-        }
-    }
-    door *doors = NULL;
-    if (server->door_count < MOST_DOORS)
-        doors = realloc(server->doors, (server->door_count + 1) * sizeof *doors);
-    if (!doors)
-        return MW_MEMORY;
-    server->doors = doors;
-    doors[server->door_count] = (door){.gate = gate, .sent_before = mw_gate_sent(gate)};
-    *number = server->door_count++;
-    return MW_OK;
+    return mw__wire_doors_add(&server->doors, gate, number);
 }
 
 const char *mw_wire_server_last(const mw_wire_server *server)
@@ -386,8 +375,9 @@ void mw_wire_server_free(mw_wire_server *server)
         return;
     for (size_t i = 0; i < TABLE; i++) {
         for (const served *call = server->table[i]; call; call = call->next)
-            mw_gate_cancel(server->doors[call->door].gate, call->call);
+            mw_gate_cancel(mw__wire_doors_gate(&server->doors, call->door), call->call);
     }
+    mw__wire_doors_close(&server->doors);
     server->freed = true;
     if (server->live == 0)
         free_memory(server);

@@ -167,7 +167,10 @@ static const char documents_script[] =
 static const char call_script[] =
     "local core = require 'moonwire.core'"
     " local desk <close> = core.client{ service = 'ooctopus', url = ..., token = 't0ken-of-us',"
-    "   account = 1 }"
+    "   account = 1, limits = { search = '100/min', reports = false,"
+    "     write = { rate = '1000/s', concurrency = 4 } } }"
+    " core.on_wait(function() end)"
+    " assert(desk:stats().lanes.all.sent == 0)"
     " local answer, response = desk.conversations:assign(12, { assignee_id = 3 })"
     " assert(answer.ok and response.status == 200)"
     " assert(desk:call('contactDetails', { id = 7, account_id = 2 }))"

@@ -265,7 +265,7 @@ TEST(the_id_of_a_live_call_is_not_taken_twice)
     close_stage(&s);
 }
 
-TEST(a_worker_says_nothing_but_calls_and_cancels)
+TEST(a_worker_says_nothing_but_calls_cancels_and_questions)
 {
     stage s;
     open_stage(&s, true);
@@ -273,12 +273,28 @@ TEST(a_worker_says_nothing_but_calls_and_cancels)
     turns(&s, 5);
     CHECK_INT(s.ends, 0);
     say(&s, MW__W_ANSWER, 1, NULL, 0);
-    check_ended(&s, MW_FRAME_HEADER + 5, "neither a call nor a cancel");
+    check_ended(&s, MW_FRAME_HEADER + 5, "neither a call nor a cancel nor a question");
     close_stage(&s);
     open_stage(&s, true);
     say(&s, MW__W_CANCEL, 1, "x", 1);
     check_ended(&s, MW_FRAME_HEADER, "bytes behind the end of a cancel");
     close_stage(&s);
+    open_stage(&s, true);
+    say(&s, MW__W_STATS, 0, "x", 1);
+    check_ended(&s, MW_FRAME_HEADER, "bytes behind the end of a question");
+    close_stage(&s);
+    open_stage(&s, true);
+    say(&s, MW__W_STATS, 1, NULL, 0);
+    check_ended(&s, 8, "no such door");
+    close_stage(&s);
+    static const unsigned char broker_says[] = {MW__W_LANES, MW__W_WAIT, MW__W_WAIT + 1};
+    for (size_t i = 0; i < sizeof broker_says; i++) {
+        char payload[MW__WIRE_STATS] = {0};
+        open_stage(&s, true);
+        say(&s, broker_says[i], 0, payload, MW__WIRE_WAIT);
+        check_ended(&s, 5, "neither a call nor a cancel nor a question");
+        close_stage(&s);
+    }
     open_stage(&s, true);
     char *large = calloc(1, MW_WIRE_MAX_CALL + 1);
     say(&s, MW__W_CALL, 1, large, MW_WIRE_MAX_CALL + 1);

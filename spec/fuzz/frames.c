@@ -8,6 +8,7 @@
 #include "fuzz.h"
 #include "mw/mw.h"
 #include "mw/wire.h"
+#include "wire_codec.h"
 
 enum { ARENA = 1 << 20 };
 
@@ -226,6 +227,43 @@ static void try_answer(const char *data, size_t size)
     close_stage(&s);
 }
 
+static void on_wait(const mw_wait *wait, void *ud)
+{
+    ((stage *)ud)->answers++;
+    promise(wait->service == MW_OOCTOPUS && (unsigned)wait->lane < MW_LANES);
+    promise(wait->seconds >= 0 && (unsigned)wait->reason <= MW_WAIT_CONCURRENCY);
+}
+
+static void try_wait(const char *data, size_t size)
+{
+    static mw_loop *loop;
+    if (!loop)
+        promise(mw_loop_new(&loop) == MW_OK);
+    stage s = {.loop = loop};
+    mw_gate *gate;
+    mw_gate_watch watch = {.fn = on_wait, .ud = &s};
+    open_channel(&s);
+    promise(mw_wire_new(loop, s.channel, NULL, NULL, &s.wire) == MW_OK);
+    promise(mw_wire_gate(s.wire, 0, MW_OOCTOPUS, &gate) == MW_OK);
+    mw_gate_watch_waits(gate, &watch);
+    mw_frame frame = {.type = MW__W_WAIT, .data = data, .length = size, .offset = MW_FRAME_HEADER};
+    mw_wire_frame(s.wire, &frame);
+    turns(&s, 2);
+    promise(s.answers + s.ends == 1);
+    close_stage(&s);
+}
+
+static void try_stats(const char *data, size_t size)
+{
+    uint64_t sent;
+    mw_lane_stats stats[MW_LANES];
+    size_t at = 0;
+    const char *problem = NULL;
+    int rc = mw__wire_unpack_stats(data, size, &sent, stats, &at, &problem);
+    promise(at <= size);
+    promise(rc == MW_OK ? size == MW__WIRE_STATS : rc == MW_DECODE && problem);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -243,6 +281,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case FUZZ_ANSWER:
         try_answer(copy, size - 1);
+        break;
+    case FUZZ_WAIT:
+        try_wait(copy, size - 1);
+        break;
+    case FUZZ_STATS:
+        try_stats(copy, size - 1);
         break;
     default:
         try_stream(copy, size - 1);

@@ -1,4 +1,4 @@
-/* seeds.c: owns the sound inputs that fuzzing begins with: a tree, calls, answers, a stream. Pure. */
+/* seeds.c: owns the sound inputs that fuzzing begins with: a tree, calls, answers, a stream, waits, stats. Pure. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +128,22 @@ static size_t seed_answer(uint8_t *data, size_t cap)
     return size;
 }
 
+static size_t seed_wait(uint8_t *data, size_t cap)
+{
+    mw_wait wait = {.lane = MW_LANE_SEARCH, .seconds = 34, .waiting = 12, .allowed = 100};
+    char bytes[MW__WIRE_WAIT];
+    mw__wire_pack_wait(&wait, bytes);
+    return put(data, cap, FUZZ_WAIT, bytes, sizeof bytes);
+}
+
+static size_t seed_stats(uint8_t *data, size_t cap)
+{
+    mw_lane_stats stats[MW_LANES] = {{.sent = 3, .running = 1, .allowed = 3000}};
+    char bytes[MW__WIRE_STATS];
+    mw__wire_pack_stats(3, stats, bytes);
+    return put(data, cap, FUZZ_STATS, bytes, sizeof bytes);
+}
+
 size_t mw_fuzz_seed(unsigned n, uint8_t *data, size_t cap)
 {
     switch (n) {
@@ -143,6 +159,10 @@ size_t mw_fuzz_seed(unsigned n, uint8_t *data, size_t cap)
         return seed_answer(data, cap);
     case 5:
         return seed_operation(data, cap, "contacts", "get", NULL, true);
+    case 6:
+        return seed_wait(data, cap);
+    case 7:
+        return seed_stats(data, cap);
     default:
         return 0;
     }

@@ -10,8 +10,9 @@ host.binary = host.build .. "/bin/moonwire"
 -- No setting of the machine that runs the specs reaches the program under test.
 local clean = {}
 for _, name in ipairs { "OOCTOPUS_URL", "OOCTOPUS_ACCOUNT_ID", "OOCTOPUS_TOKEN", "OOCTOPUS_BOT_TOKEN",
-    "OOCTOPUS_PLATFORM_TOKEN", "CIRCUIT_URL", "CIRCUIT_TOKEN", "MOONWIRE_LUA_DIR", "HTTPS_PROXY", "https_proxy",
-    "LUA_PATH", "LUA_PATH_5_4", "LUA_CPATH", "LUA_CPATH_5_4", "LUA_INIT" } do
+    "OOCTOPUS_PLATFORM_TOKEN", "OOCTOPUS_LIMITS", "CIRCUIT_URL", "CIRCUIT_TOKEN", "CIRCUIT_LIMITS",
+    "MOONWIRE_LUA_DIR", "HTTPS_PROXY", "https_proxy", "LUA_PATH", "LUA_PATH_5_4",
+    "LUA_CPATH", "LUA_CPATH_5_4", "LUA_INIT" } do
     clean[name] = false
 end
 

@@ -75,8 +75,8 @@ size_t mw_channel_queued(const mw_channel *channel);
  * they wait, what is queued is sent, and frames that come go to on_frame as usual, from within the call. A
  * pause does not hold for mw_channel_ask. */
 
-/* Sends a tree and waits for a frame of type `reply` with the id `id`; its payload is copied: free `*data`
- * with free(); it is NUL-ended beyond `*length`. MW_OK, MW_MEMORY, MW_CANCELLED (the channel has ended), or
+/* Sends a tree (NULL: no payload) and waits for a frame of type `reply` with the id `id`; its payload is copied: free
+ * `*data` with free(); it is NUL-ended beyond `*length`. MW_OK, MW_MEMORY, MW_CANCELLED (the channel has ended), or
  * what mw_channel_send_value says. */
 int mw_channel_ask(mw_channel *channel, uint8_t type, uint32_t id, const mw_value *value,
                    uint8_t reply, char **data, size_t *length);

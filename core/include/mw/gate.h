@@ -84,7 +84,8 @@ mw_service mw_gate_service(const mw_gate *gate);
 uint64_t mw_gate_sent(const mw_gate *gate);
 
 /* What its lanes have done so far and who waits in them (mw/limits.h). At a worker's gate the broker is asked, and
- * other frames are handled meanwhile. MW_CANCELLED: the way to the broker has ended. */
+ * other frames are handled meanwhile: not from a callback of the loop there (MW_INVALID). MW_CANCELLED (the way to the
+ * broker has ended), MW_MEMORY. */
 int mw_gate_stats(mw_gate *gate, mw_lane_stats stats[MW_LANES]);
 
 /* Puts `watch` on the list of those who are told of the gate's waits, or takes it off (twice is fine). Its `fn` may take

@@ -48,8 +48,8 @@ int mw_wire_new(mw_loop *loop, mw_channel *channel, mw_wire_warning_fn on_warnin
  * MW_INVALID. MW_MEMORY. */
 int mw_wire_gate(mw_wire *wire, uint32_t door, mw_service service, mw_gate **gate);
 
-/* Takes a frame of a type up to MW_WIRE_TYPES; one that is no answer to a call fails the channel. Callbacks of
- * calls come from here, so from the loop, or from a call of the channel that waits.
+/* Takes a frame of a type up to MW_WIRE_TYPES; one that neither answers a call nor tells of a wait fails the channel.
+ * Callbacks of calls come from here, so from the loop, or from a call of the channel that waits.
  * An answer with a code, `attempts` 0 and MW_SENT_NOT is what mw_gate_request or mw_gate_submit said at the
  * broker's gate: its message names the operation. */
 void mw_wire_frame(mw_wire *wire, const mw_frame *frame);
@@ -74,7 +74,8 @@ typedef struct mw_wire_server_options {
 
 int mw_wire_server_new(const mw_wire_server_options *options, mw_wire_server **server);
 
-/* Lets the worker use `gate`, which outlives the server, as `*door`. MW_MEMORY. */
+/* Lets the worker use `gate`, which outlives the server, as `*door`, ask for its stats and hear of its waits.
+ * MW_MEMORY. */
 int mw_wire_server_offer(mw_wire_server *server, mw_gate *gate, uint32_t *door);
 
 /* Takes a frame of a type up to MW_WIRE_TYPES. A malformed one fails the channel at the byte at fault. In answers
