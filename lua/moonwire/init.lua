@@ -20,6 +20,7 @@ local core = require "moonwire.core"
 core.own()
 
 require "moonwire.each"
+local pacing = require "moonwire.pacing"
 local task = require "moonwire.task"
 
 --- What a failing call raises, and what the second result of a safe view is. `tostring` gives one line for people:
@@ -118,6 +119,7 @@ local task = require "moonwire.task"
 ---@field stall_timeout number? seconds without a byte from the server, default 30
 ---@field max_body integer? bytes of an answer, decompressed; default 32 MiB
 ---@field concurrency integer? calls in flight at once, default 32; others wait their turn in order
+---@field limits moonwire.limits|false|nil how fast its lanes go; false: no limits, though a 429 stops its lane
 ---@field read_only boolean? refuses whatever changes something, with an error of kind "denied"
 ---@field max_calls integer? refuses calls beyond so many, with an error of kind "budget"
 ---@field policy moonwire.policy? what may be done, narrower than the token allows
@@ -157,7 +159,7 @@ local task = require "moonwire.task"
 ---@field safe fun(self): moonwire.client
 --- Ends calls in flight with an error of kind "cancelled" and refuses new ones; twice is fine.
 ---@field close fun(self)
----@field stats fun(self): { requests: integer } requests that went out so far
+---@field stats fun(self): moonwire.stats what went out so far, and who waits in its lanes
 ---@field [string] moonwire.module
 
 --- The parameters of client:request.
@@ -267,6 +269,11 @@ local mw = {
     map = task.map,
     deadline = task.deadline,
 
+    --- What becomes of waits of more than 2 s for a limit: told when one turns out, and every 30 s while it lasts, for
+    --- each lane. `f(wait)` runs as a task, its failure is logged; one handler at a time; nil: a log line, level info.
+    ---@type fun(f: (fun(wait: moonwire.wait))?)
+    on_wait = pacing.on_wait,
+
     --- A client by the name of a profile: one that the host lends, or one that environment variables describe (read at
     --- this call). An unset variable leaves its setting out; one of the tokens is needed.
     ---
@@ -274,6 +281,7 @@ local mw = {
     ---     "chatwoot"  the same, under the paths of upstream Chatwoot; OOCTOPUS_URL must be set
     ---     "circuit"   CIRCUIT_URL, CIRCUIT_TOKEN
     ---
+    --- OOCTOPUS_LIMITS and CIRCUIT_LIMITS are its `limits`: "search=50/min,write.concurrency=4,shared" or "off".
     --- Raises an error of kind "invalid" that names the variable at fault, or the profiles there are.
     ---@type fun(name: string): moonwire.client
     connect = core.connect,

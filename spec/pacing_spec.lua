@@ -1,0 +1,315 @@
+--- Pacing as a script meets it: limits as options and through the environment, stats, waits and their handler, in one
+--- process and in a sandbox; over real sockets, to servers that count for themselves.
+local core = require "moonwire.core"
+local mw = require "moonwire"
+local twin = require "moonwire.twin"
+
+local calls = require "spec.support.calls"
+local host = require "spec.support.host"
+
+local failing = calls.failing
+
+describe("pacing", function()
+    local open, seen
+
+    -- A server that keeps what came, in order. `handler` may take its time over an answer.
+    local function serve(handler)
+        seen = {}
+        local server = core.server { handler = function(request)
+            seen[#seen + 1] = { verb = request.method, path = request.path, at = mw.now() }
+            if handler then
+                handler(request)
+            end
+            return 200, { ["content-type"] = "application/json" }, '{"payload":[]}'
+        end }
+        open[#open + 1] = server
+        return server.url
+    end
+
+    local function desk(url, options)
+        local all = { url = url, account = 1, token = "t0ken" }
+        for name, value in pairs(options or {}) do
+            all[name] = value
+        end
+        local client = mw.ooctopus(all)
+        open[#open + 1] = client
+        return client
+    end
+
+    -- Lets others run until `done()`.
+    local function until_(done)
+        local tries = 0
+        while not done() do
+            tries = tries + 1
+            assert(tries < 5000, "what was waited for did not happen")
+            mw.sleep(0.001)
+        end
+    end
+
+    before_each(function()
+        open = {}
+    end)
+
+    after_each(function()
+        mw.on_wait(nil)
+        for i = #open, 1, -1 do
+            open[i]:close()
+        end
+        mw.sleep(0.02) -- what a server has begun for a client that is gone ends, too
+    end)
+
+    teardown(calls.quiet)
+
+    describe("takes limits", function()
+        it("as rates, tables of rate and cap, false, and a file", function()
+            for _, limits in ipairs { {}, { all = "3000/min" }, { all = "off" }, { search = false },
+                { write = { rate = "10/s", concurrency = 4 } }, { upload = { concurrency = 1 } },
+                { reports = { rate = false } }, { shared = false }, { all = "1/24h", search = "1000000/s" } } do
+                desk("http://127.0.0.1:9", { limits = limits })
+            end
+            desk("http://127.0.0.1:9", { limits = false })
+            mw.circuit { token = "t", limits = { all = "5/s" } }:close()
+            mw.chatwoot { url = "http://127.0.0.1:9", token = "t", limits = { all = "5/s" } }:close()
+        end)
+
+        it("and says what would be right where they are wrong", function()
+            local rate = 'a rate looks like "3000/min"'
+            for _, case in ipairs {
+                { true, "option 'limits' must be a table such as { search = \"100/min\" }, or false" },
+                { "off", "option 'limits' must be a table" },
+                { { serch = "1/s" }, "unknown option 'serch' (did you mean 'search'?)" },
+                { { nonsense = "1/s" }, "unknown option 'nonsense'; there are all, search, reports, write, upload" },
+                { { "1/s" }, "options have names; got a key that is a number" },
+                { { search = 100 }, "'search' must be a rate such as \"100/min\", false" },
+                { { search = true }, "'search' must be a rate" },
+                { { search = "100" }, rate }, { { search = "0/s" }, rate }, { { search = "1/ms" }, rate },
+                { { search = "1000001/s" }, rate }, { { search = "1/25h" }, rate }, { { search = "" }, rate },
+                { { search = "1/s\0" }, "'search' must be a rate" },
+                { { write = { rat = "1/s" } }, "unknown option 'rat' (did you mean 'rate'?)" },
+                { { write = { rate = 5 } }, "'write.rate' must be a rate" },
+                { { write = { rate = "5" } }, rate },
+                { { write = { concurrency = 0 } }, "'concurrency' must be an integer above 0" },
+                { { write = { concurrency = "4" } }, "'concurrency' must be an integer above 0" },
+                { { shared = 5 }, "'shared' must be true or the path of a file, got a number" },
+                { { shared = "" }, "'shared' must be true or the path" },
+                { { shared = "/dev/null/limits.db" }, "/dev/null/limits.db" },
+            } do
+                local err = failing("invalid", desk, "http://127.0.0.1:9", { limits = case[1] })
+                assert(err.message:find(case[2], 1, true), err.message)
+            end
+        end)
+
+        it("of the environment in one line", function()
+            local source = [[
+                local mw = require "moonwire"
+                local ok, desk = pcall(mw.connect, "ooctopus")
+                io.write(ok and tostring(desk:stats().lanes.search.allowed) or desk.message)
+            ]]
+            for _, case in ipairs {
+                { "search=7/min", "7" }, { "off", "nil" }, { "all=off,search=3/h,write.concurrency=2", "3" },
+                { "serch=7/min", "connect: the environment variable OOCTOPUS_LIMITS: there is no lane 'serch'" },
+            } do
+                local output, errors = calls.child(source, { OOCTOPUS_URL = "http://127.0.0.1:9", OOCTOPUS_TOKEN = "t",
+                    OOCTOPUS_LIMITS = case[1] })
+                assert.equal("", errors)
+                assert.equal(case[2], output:sub(1, #case[2]))
+            end
+        end)
+    end)
+
+    describe("lets go", function()
+        it("what may, at once, and no more than the limit in any window", function()
+            local client = desk(serve(), { limits = { all = "10/s" } })
+            local answers = mw.map({ n = 25 }, function() return client.agents:list() end, { concurrency = 25 })
+            assert.equal(25, answers.n)
+            assert.equal(25, #seen)
+            for i = 11, #seen do
+                assert(seen[i].at - seen[i - 10].at > 0.99, ("request %d came too early"):format(i))
+            end
+            local lane = client:stats().lanes.all
+            assert.same({ 25, 0, 0, 0 }, { lane.sent, lane.refused, lane.waiting, lane.running })
+            assert.equal(10, lane.allowed)
+            assert.is_true(lane.waited >= 10 * 0.99 + 5 * 1.98)
+        end)
+
+        it("everything with limits = false", function()
+            local client = desk(serve(), { limits = false })
+            mw.map({ n = 120 }, function() return client.contacts:search { q = "ada" } end, { concurrency = 32 })
+            assert.equal(120, #seen)
+            assert.equal(120, client:stats().lanes.search.sent)
+            assert.is_nil(client:stats().lanes.search.allowed)
+        end)
+
+        it("a hundred searches by what is built in, and everything else all the same", function()
+            local client = desk(serve())
+            local tasks = {}
+            for i = 1, 103 do
+                tasks[i] = mw.spawn(function() return client.contacts:search { q = "ada" } end)
+            end
+            until_(function() return client:stats().lanes.search.waiting == 3 and #seen == 100 end)
+            client.agents:list()
+            assert.equal("/api/v1/accounts/1/agents", seen[101].path)
+            local search = client:stats().lanes.search
+            assert.same({ 100, 100, 3, 0 }, { search.sent, search.allowed, search.waiting, search.refused })
+            for i = 1, 103 do
+                tasks[i]:cancel()
+            end
+            until_(function() return client:stats().lanes.search.waiting == 0 end)
+            assert.equal(101, #seen)
+            assert.equal(101, client:stats().requests)
+        end)
+
+        it("reads before writes that came earlier", function()
+            local client = desk(serve(function() mw.sleep(0.02) end), { concurrency = 1 })
+            local first = mw.spawn(function() return client.agents:list() end)
+            until_(function() return #seen == 1 end)
+            local tasks = { first }
+            for i = 1, 3 do
+                tasks[#tasks + 1] = mw.spawn(function() client.contacts:update(i, { name = "Ada" }) end)
+            end
+            mw.sleep(0)
+            for _ = 1, 3 do
+                tasks[#tasks + 1] = mw.spawn(function() client.agents:list() end)
+            end
+            mw.all(tasks)
+            local verbs = {}
+            for i, request in ipairs(seen) do
+                verbs[i] = request.verb
+            end
+            assert.equal("GET GET GET GET", table.concat(verbs, " ", 1, 4))
+            assert.equal(7, #verbs)
+        end)
+    end)
+
+    it("keeps every 429 from the script", function()
+        local t = twin.start { limits = "20/s" }
+        open[#open + 1] = { close = function() t:stop() end }
+        local client = desk(t.ooctopus.url, { token = t.tokens.user })
+        local results = mw.map({ n = 50 }, function() return client.agents:list() end, { concurrency = 50 })
+        assert.equal(50, results.n)
+        local refused, served = 0, 0
+        for _, request in ipairs(t:log()) do
+            refused = refused + (request.status == 429 and 1 or 0)
+            served = served + (request.status == 200 and 1 or 0)
+        end
+        assert.equal(50, served)
+        assert.is_true(refused > 0)
+        local stats = client:stats()
+        assert.equal(refused, stats.lanes.all.refused)
+        assert.equal(refused + served, stats.requests)
+    end)
+
+    describe("tells", function()
+        it("the handler of a wait, which ends with its call", function()
+            local client = desk(serve(), { limits = { search = "1/min" } })
+            local got = {}
+            mw.on_wait(function(wait) got[#got + 1] = wait end)
+            client.contacts:search { q = "ada" }
+            local task = mw.spawn(function() return client.contacts:search { q = "ada" } end)
+            until_(function() return #got > 0 end)
+            local wait = got[1]
+            assert.same({ "ooctopus", "search", "limit", 1, 1, 60 },
+                { wait.service, wait.lane, wait.reason, wait.waiting, wait.allowed, wait.window })
+            assert.is_true(wait.seconds > 2 and wait.seconds <= 60)
+            assert.matches("^waiting %d+ s for the limit of the lane search %(1/min%)", wait.text)
+            task:cancel()
+            failing("cancelled", task.wait, task)
+            assert.equal(1, #seen)
+        end)
+
+        it("nobody of a failure of the handler but the log", function()
+            local output, errors, code = calls.child([[
+                local mw = require "moonwire"
+                local desk = mw.ooctopus { url = "http://127.0.0.1:9", account = 1, token = "t", retries = 0,
+                    limits = { search = "1/min" } }
+                local failed
+                mw.on_wait(function() failed = true; error "no good" end)
+                pcall(desk.contacts.search, desk.contacts, { q = "a" })
+                local task = mw.spawn(function() return desk.contacts:search { q = "a" } end)
+                while not failed do mw.sleep(0.001) end
+                task:cancel()
+                print(pcall(task.wait, task))
+            ]])
+            assert.equal(0, code)
+            assert.matches("^false\t", output)
+            assert.matches("^error: the handler of mw.on_wait failed: .*script.lua:5: no good\n$", errors)
+        end)
+
+        it("what a handler may be", function()
+            for _, bad in ipairs { 5, "print", {}, true } do
+                assert.matches("must be a function, or nil", failing("invalid", mw.on_wait, bad).message, 1, true)
+            end
+        end)
+    end)
+
+    describe("in the sandbox", function()
+        local program, settings
+
+        setup(function()
+            program, settings = host.twin()
+        end)
+
+        teardown(function()
+            program:stop()
+        end)
+
+        local function run(limits, script)
+            local env = {}
+            for name, value in pairs(settings) do
+                env[name] = value
+            end
+            env.OOCTOPUS_LIMITS = limits
+            return host.allowed('local mw = require "moonwire" local desk = mw.connect "ooctopus"\n' .. script,
+                { env = env })
+        end
+
+        it("has stats and the handler, and waits end with their call", function()
+            local output, errors, code = run("search=1/min", [[
+                local got
+                mw.on_wait(function(wait) got = wait end)
+                desk.contacts:search { q = "ada" }
+                desk.agents:list()
+                local task = mw.spawn(function() return desk.contacts:search { q = "ada" } end)
+                while not got do mw.sleep(0.001) end
+                print(got.service, got.lane, got.reason, got.waiting, got.allowed, got.window, math.type(got.seconds))
+                local stats = desk:stats()
+                print(stats.requests, stats.lanes.search.sent, stats.lanes.search.waiting, stats.lanes.search.allowed,
+                    stats.lanes.all.allowed, math.type(stats.lanes.search.waited))
+                task:cancel()
+                print(select(2, pcall(task.wait, task)).kind)
+                while desk:stats().lanes.search.waiting > 0 do mw.sleep(0.001) end
+            ]])
+            assert.equal("", errors)
+            assert.equal(0, code)
+            assert.equal("ooctopus\tsearch\tlimit\t1\t1\t60.0\tfloat\n2\t1\t1\t1\t3000\tfloat\ncancelled\n", output)
+        end)
+
+        it("has a log line where there is no handler", function()
+            local output, errors, code = run("search=1/min", [[
+                desk.contacts:search { q = "ada" }
+                local task = mw.spawn(function() return desk.contacts:search { q = "ada" } end)
+                while desk:stats().lanes.search.waiting == 0 do mw.sleep(0.001) end
+                mw.sleep(0.05)
+                task:cancel()
+                print(pcall(task.wait, task))
+            ]])
+            assert.matches("^false\t", output)
+            assert.matches("^info: waiting %d+ s for the limit of the lane search %(1/min%)[^\n]*\n$", errors)
+            assert.equal(0, code)
+        end)
+
+        it("refuses limits that are none by the name of the variable", function()
+            local output, errors, code = run("all=fast", "print 'never'")
+            assert.equal("", output)
+            assert.matches("the environment variable OOCTOPUS_LIMITS: 'all': a rate looks like", errors, 1, true)
+            assert.equal(1, code)
+        end)
+
+        it("holds them with a twin of its own as well", function()
+            local output, errors = host.allowed('print(require "moonwire".connect "ooctopus":stats().lanes.all.allowed)',
+                { flags = { "--twin" }, env = { OOCTOPUS_LIMITS = "all=7/s" } })
+            assert.equal("", errors)
+            assert.equal("7\n", output)
+        end)
+    end)
+end)
