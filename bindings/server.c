@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arguments_private.h"
+#include "options_private.h"
 #include "server_private.h"
 
 /* An open server is anchored, so that it lives whether the script holds on to it or not. The entry is made before the
