@@ -19,6 +19,7 @@
 #define MAGIC "SQLite format 3"
 #define MOST_SQL 2048
 #define NAP_MS 5
+#define WAL_FORMAT 2 /* a part of it may still be in FILE-wal */
 
 int mw__database_refuse(const mw__database *file, const char *verb, const char *reason,
                         mw_error *error)
@@ -29,16 +30,16 @@ int mw__database_refuse(const mw__database *file, const char *verb, const char *
 
 const char *mw__database_reason(const mw__database *file, int code)
 {
-    int number = file->db ? file->lib->system_errno(file->db) : 0;
+    int number = file->lib->system_errno(file->db);
     switch (code & 0xFF) {
     case SQLITE_NOMEM:
         return "out of memory";
     case SQLITE_BUSY:
         return file->kind->locked;
     case SQLITE_NOTADB:
-        return "it belongs to another program, or to none; give another file";
+        return file->kind->foreign;
     case SQLITE_CORRUPT:
-        return "it is damaged; remove it";
+        return file->kind->damaged;
     case SQLITE_FULL:
         return "the disk is full; make room and try again";
     case SQLITE_IOERR:
@@ -54,12 +55,20 @@ const char *mw__database_reason(const mw__database *file, int code)
 int mw__database_fail(const mw__database *file, const char *verb, int code, mw_error *error)
 {
     const char *reason = mw__database_reason(file, code);
-    int rc = mw__database_refuse(file, verb, reason, error);
-    if ((code & 0xFF) != SQLITE_NOMEM)
-        return rc;
-    if (error)
-        error->code = MW_MEMORY;
-    return MW_MEMORY;
+    switch (code & 0xFF) {
+    case SQLITE_NOMEM:
+        return mw_error_set(error, MW_MEMORY, "path", "can't %s '%.300s': %s", verb, file->name,
+                            reason);
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        if (file->lib->system_errno(file->db) != ENOSPC)
+            return mw_error_set(error, MW_INVALID, "path",
+                                "can't %s '%.300s' or what has to be beside it: %s", verb,
+                                file->name, reason);
+        return mw__database_refuse(file, verb, reason, error);
+    default:
+        return mw__database_refuse(file, verb, reason, error);
+    }
 }
 
 int mw__database_run(const mw__database *file, const char *sql)
@@ -104,7 +113,7 @@ static int make_file(const mw__database *file, mw_error *error)
             return mw__database_fail(file, "open", SQLITE_NOTADB, error);
         return MW_OK;
     }
-    if (errno != ENOENT)
+    if (errno != ENOENT || file->read_only)
         return mw__database_refuse(file, "open", strerror(errno), error);
     int fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0)
@@ -129,21 +138,28 @@ static int check_header(const mw__database *file, mw_error *error)
     int code = file->lib->file_control(file->db, "main", SQLITE_FCNTL_FILE_POINTER, &raw);
     if (code == SQLITE_OK)
         code = raw->pMethods->xFileSize(raw, &size);
-    if (code == SQLITE_OK && size == 0)
+    if (code == SQLITE_OK && size == 0 && !file->read_only)
         return MW_OK;
     if (code == SQLITE_OK)
-        code = raw->pMethods->xRead(raw, header, HEADER, 0);
-    if (code == SQLITE_OK && (memcmp(header, MAGIC, sizeof MAGIC) != 0 ||
-                              number_at(header + 68) != file->kind->application))
+        code = size > 0 ? raw->pMethods->xRead(raw, header, HEADER, 0) : SQLITE_NOTADB;
+    if (code == SQLITE_OK && memcmp(header, MAGIC, sizeof MAGIC) != 0)
         code = SQLITE_NOTADB;
     if (code != SQLITE_OK)
         return mw__database_fail(file, "open", code, error);
+    if (number_at(header + 68) != file->kind->application)
+        return mw__database_refuse(file, "open", "it belongs to another program; give another file",
+                                   error);
     if (number_at(header + 60) != file->kind->version)
         return mw_error_set(error, MW_INVALID, "path",
-                            "can't open '%.300s': it is %s of version %u, and this program knows "
-                            "version %u; give another file",
-                            file->name, file->kind->what, number_at(header + 60),
-                            file->kind->version);
+                            "can't open '%.300s': it is of version %" PRIu32
+                            ", and this program knows "
+                            "version %" PRIu32 "; use the program that wrote it",
+                            file->name, number_at(header + 60), file->kind->version);
+    if (header[18] == WAL_FORMAT && file->lib->db_readonly(file->db, "main") != 0)
+        return mw__database_refuse(file, "open",
+                                   "it was not closed in order, and it may not be written; open it "
+                                   "once where that is allowed",
+                                   error);
     return MW_OK;
 }
 
@@ -162,20 +178,27 @@ static int configure(const mw__database *file)
     }
     file->lib->limit(file->db, SQLITE_LIMIT_LENGTH, file->kind->longest);
     file->lib->limit(file->db, SQLITE_LIMIT_ATTACHED, 0);
-    return mw__database_run(file, "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON");
+    int code = mw__database_run(file, "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON");
+    if (code == SQLITE_OK && file->kind->alone)
+        code = mw__database_run(file, "PRAGMA locking_mode = EXCLUSIVE");
+    return code;
 }
 
-/* Makes the tables in an empty file. Whoever comes at the same time waits, and finds them. */
+/* Makes the tables in an empty file. Whoever comes at the same time waits, and finds them; to a file that is for one
+ * alone the lock is what lasts. */
 static int fill(const mw__database *file)
 {
+    static const char is_empty[] = "SELECT count(*) FROM sqlite_master";
     char sql[MOST_SQL];
-    int code = mw__database_expect(file, "SELECT count(*) FROM sqlite_master", "0");
+    int code = SQLITE_OK;
+    if (!file->kind->alone)
+        code = mw__database_expect(file, is_empty, "0");
     if (code != SQLITE_OK)
         return code == SQLITE_NOTADB ? SQLITE_OK : code; /* it is not empty */
     code = mw__database_run(file, "BEGIN EXCLUSIVE");
     if (code != SQLITE_OK)
         return code;
-    code = mw__database_expect(file, "SELECT count(*) FROM sqlite_master", "0");
+    code = mw__database_expect(file, is_empty, "0");
     snprintf(sql, sizeof sql,
              "PRAGMA application_id = %" PRIu32 "; PRAGMA user_version = %" PRIu32 "; %s",
              file->kind->application, file->kind->version, file->kind->schema);
@@ -210,10 +233,12 @@ static int check_schema(const mw__database *file)
 
 static int fill_and_check(const mw__database *file)
 {
-    int code = fill(file);
+    int code = file->read_only ? mw__database_run(file, "PRAGMA query_only = ON") : fill(file);
     if (code == SQLITE_OK)
         code = check_schema(file);
-    return code == SQLITE_OK ? mw__database_expect(file, "PRAGMA journal_mode = WAL", "wal") : code;
+    if (code == SQLITE_OK && !file->read_only)
+        code = mw__database_expect(file, "PRAGMA journal_mode = WAL", "wal");
+    return code;
 }
 
 /* SQLite does not wait for every lock that it needs on the way to a WAL. */
@@ -235,11 +260,9 @@ static int open_checked(mw__database *file, mw_error *error)
         NULL);
     if (code != SQLITE_OK)
         return mw__database_fail(file, "open", code, error);
-    if (file->lib->db_readonly(file->db, "main") != 0)
-        return mw__database_refuse(file, "open",
-                                   "it may not be written; change its permissions, or give another "
-                                   "file",
-                                   error);
+    if (!file->read_only && file->lib->db_readonly(file->db, "main") != 0)
+        return mw__database_refuse(
+            file, "open", "it may not be written; change its permissions, or only read it", error);
     int rc = check_header(file, error);
     if (rc != MW_OK)
         return rc;
@@ -253,12 +276,12 @@ static int open_checked(mw__database *file, mw_error *error)
 }
 
 int mw__database_open(mw__database *file, const mw__database_kind *kind, const char *path,
-                      mw_error *error)
+                      bool read_only, mw_error *error)
 {
-    *file = (mw__database){.kind = kind, .lib = mw__sqlite_get(error)};
+    *file = (mw__database){.kind = kind, .lib = mw__sqlite_get(error), .read_only = read_only};
     if (!file->lib)
         return MW_INVALID;
-    if (!*path)
+    if (!path || !*path)
         return mw_error_set(error, MW_INVALID, "path", "can't open %s: give a path", kind->what);
     /* "./" keeps SQLite from reading ":memory:" and "file:..." as something else than names. */
     const char *here = *path == '/' ? "" : "./";
@@ -281,8 +304,11 @@ void mw__database_close(mw__database *file)
     if (!file->path)
         return;
     /* What is beside the name by now may belong to another file. */
-    if (file->whole && mw__database_is_in_place(file))
+    if (file->whole && !file->read_only && mw__database_is_in_place(file)) {
         file->lib->db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, (int *)NULL);
+        if (file->kind->alone)
+            mw__database_run(file, "PRAGMA journal_mode = DELETE");
+    }
     file->lib->close(file->db);
     free(file->path);
     *file = (mw__database){0};

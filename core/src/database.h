@@ -11,13 +11,15 @@
 #include "sqlite_lib.h"
 
 typedef struct mw__database_kind {
-    const char *what;     /* "a file of limits" */
+    const char *what;     /* "limits" */
     uint32_t application; /* in the header of the file */
     uint32_t version;
     const char *schema; /* statements joined by ";", each as sqlite_master keeps it, in this order */
-    const char *locked; /* what to do when somebody else keeps it locked */
-    int longest;        /* bytes of a value or row */
-    int patience_ms;    /* how long opening waits for a lock */
+    /* What is told of a file that is none of these, that is damaged, that somebody else keeps locked. */
+    const char *foreign, *damaged, *locked;
+    int longest;     /* bytes of a value or row */
+    int patience_ms; /* how long opening waits for a lock */
+    bool alone; /* whoever writes has the file for itself until it is closed; else all share it */
 } mw__database_kind;
 
 typedef struct mw__database {
@@ -26,13 +28,15 @@ typedef struct mw__database {
     sqlite3 *db; /* NULL: closed */
     char *name;  /* as the caller gave it: lies in `path` */
     char *path;
+    bool read_only;
     bool whole; /* it has been opened, and nothing is wrong with it: closing tidies up */
 } mw__database;
 
-/* Opens the file for several processes at once (WAL), and makes it when it is missing or empty. MW_MEMORY, or
- * MW_INVALID with `error` ("can't open 'FILE': REASON"); there is nothing to close then. `kind` is borrowed. */
+/* Opens the file, with a WAL, and makes it when it is missing or empty; `read_only`: it has to be there, and nothing in
+ * it changes. MW_MEMORY, or MW_INVALID with `error` ("can't open 'FILE': REASON"); there is nothing to close then.
+ * `kind` is borrowed. */
 int mw__database_open(mw__database *file, const mw__database_kind *kind, const char *path,
-                      mw_error *error);
+                      bool read_only, mw_error *error);
 
 /* Closes; statements have been finalized. What can't be tidied up is left to the next who opens it. Closed already is
  * fine. */

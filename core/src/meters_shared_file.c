@@ -22,7 +22,7 @@
 #define NAP_NS 50000
 
 static const mw__database_kind limits_file = {
-    .what = "a file of limits",
+    .what = "limits",
     .application = 1836541037, /* "mwdm" */
     .version = 1,
     .schema =
@@ -35,6 +35,8 @@ static const mw__database_kind limits_file = {
         "NULL, PRIMARY KEY (meter, slot)) STRICT, WITHOUT ROWID;"
         "CREATE TABLE places (meter INTEGER NOT NULL, pid INTEGER NOT NULL, start INTEGER NOT "
         "NULL, n INTEGER NOT NULL, PRIMARY KEY (meter, pid, start)) STRICT, WITHOUT ROWID",
+    .foreign = "it is not a file of limits; give another file",
+    .damaged = "it is damaged; remove it",
     .locked = "another process keeps it locked; end that one, or give another file",
     .longest = 65536,
     .patience_ms = 2000,
@@ -317,7 +319,7 @@ int mw__shared_open(mw__shared *set, const char *path, mw_error *error)
                             "can't open '%.300s': /proc does not say what process this is; mount "
                             "it, or don't share limits",
                             path);
-    int rc = mw__database_open(&set->file, &limits_file, path, error);
+    int rc = mw__database_open(&set->file, &limits_file, path, false, error);
     if (rc != MW_OK)
         return rc;
     int code = set_up(set, boot);

@@ -635,13 +635,13 @@ TEST(files_of_others_are_refused_and_left_alone)
         {"PRAGMA application_id = 1836541037; PRAGMA user_version = 2; CREATE TABLE x (y)",
          "version 2"},
         {"PRAGMA application_id = 1836541037; PRAGMA user_version = 1; CREATE TABLE x (y)",
-         "belongs to another program"},
+         "it is not a file of limits"},
     };
     place p = make_place();
     write_file(p.path, text, sizeof text);
-    check_refused(p.path, "belongs to another program");
+    check_refused(p.path, "it is not a file of limits");
     write_file(p.path, text, 1);
-    check_refused(p.path, "belongs to another program");
+    check_refused(p.path, "it is not a file of limits");
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         const mw__sqlite *lib = mw__sqlite_get(NULL);
         sqlite3 *db = NULL;
@@ -664,7 +664,7 @@ TEST(damaged_files_are_refused)
     CHECK_INT(truncate(p.path, 4096), 0);
     check_refused(p.path, "it is damaged");
     CHECK_INT(truncate(p.path, 50), 0);
-    check_refused(p.path, "belongs to another program");
+    check_refused(p.path, "it is not a file of limits");
     CHECK_INT(truncate(p.path, 0), 0); /* an empty one is a new one */
     mw_loop_free(use(p.path).loop);
     remove_place(&p);
@@ -762,7 +762,7 @@ TEST(limits_go_on_alone_when_the_file_is_damaged)
     check_alone(&u, m, now, "SQL logic error");
     drop(m);
     mw_loop_free(u.loop);
-    check_refused(p.path, "belongs to another program");
+    check_refused(p.path, "it is not a file of limits");
     remove_all(&p);
 
     p = make_place();
