@@ -296,7 +296,7 @@ describe("failures", function()
     describe("statuses", function()
         local kinds = {
             [400] = "rejected", [401] = "auth", [403] = "forbidden", [404] = "not_found", [409] = "conflict",
-            [418] = "rejected", [422] = "rejected", [429] = "rate_limited", [500] = "server",
+            [418] = "rejected", [422] = "rejected", [500] = "server",
         }
         for status, kind in pairs(kinds) do
             it(status .. " is " .. kind .. " for reads and writes", function()
@@ -337,11 +337,24 @@ describe("failures", function()
             assert.same({ "name" }, err.fields)
         end)
 
+        -- It stops the lane of its host, so that each call has one of its own.
+        local function limited(behaviour, f)
+            local own <close> = setmetatable({ server = raw.start() }, { __close = function(t) t.server:stop() end })
+            return failing("rate_limited", f, desk(behaviour, { url = own.server:url(behaviour) }))
+        end
+
+        it("429 is rate_limited for reads and writes", function()
+            for _, f in ipairs { get, writes.POST, writes.PATCH, writes.PUT, writes.DELETE } do
+                local err = limited("status/429", f)
+                assert.same({ 429, "yes", 1 }, { err.status, err.sent, err.attempts })
+            end
+        end)
+
         it("429 says how long to wait where the server does", function()
-            local err = failing("rate_limited", get, desk "status/429")
+            local err = limited("status/429", get)
             assert.is_nil(err.retry_after)
             assert.equal("Retry later", err.message)
-            err = failing("rate_limited", get, desk "status/429-after")
+            err = limited("status/429-after", get)
             assert.equal(3, err.retry_after)
         end)
 

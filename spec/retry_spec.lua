@@ -205,17 +205,22 @@ describe("a retry", function()
             assert.equal(6, #server:log())
         end)
 
-        it("is not waited for when there is no time", function()
+        it("is not waited for when it comes too late, nor is anything sent into its lane", function()
             local cases = {
-                { "Retry-After: 60" },
-                { "Date: Sun, 06 Nov 1994 08:49:37 GMT", "Retry-After: Sun, 06 Nov 1994 08:50:38 GMT" },
-                { "Date: Sun, 06 Nov 1994 08:49:00 GMT" },
+                { "Retry-After: 3600" },
+                { "Date: Sun, 06 Nov 1994 08:49:37 GMT", "Retry-After: Sun, 06 Nov 1994 09:49:37 GMT" },
             }
             for i, headers in ipairs(cases) do
-                local err = failing("rate_limited", verbs.POST, limited(table.unpack(headers)), { timeout = 30 })
-                assert.same({ i, 1 }, { i, err.attempts })
+                server:stop()
+                server = raw.start() -- another host
+                local client = limited(table.unpack(headers))
+                local err = failing("rate_limited", verbs.POST, client, { timeout = 30 })
+                assert.same({ i, 1, "yes", 3600 }, { i, err.attempts, err.sent, err.retry_after })
+                err = failing("rate_limited", verbs.GET, client)
+                assert.same({ "no", 1 }, { err.sent, #server:log() })
+                assert.is_true(err.retry_after > 3500 and err.retry_after <= 3600)
+                assert.matches("not sent: the server has asked to wait %d+ s more$", err.message)
             end
-            assert.equal(3, #server:log())
         end)
 
         it("sends a file again from its beginning", function()
@@ -253,9 +258,9 @@ describe("a retry", function()
             end
         end)
 
-        it("lets others go", function()
+        it("lets other lanes go", function()
             local client, seen = script({ { 429, { ["Retry-After"] = 50 } }, 200 }, { concurrency = 1 })
-            local task = mw.spawn(verbs.GET, client)
+            local task = mw.spawn(client.contacts.search, client.contacts, { q = "ada" })
             while #seen == 0 do
                 mw.sleep(0.01)
             end
