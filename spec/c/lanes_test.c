@@ -269,7 +269,7 @@ TEST(accounts_are_counted_each_for_itself)
     run_until(&d, &r.calls, 3);
     check_order(&d, "S1 S3 S2");
     for (int i = 0; i < 200; i++) { /* more than there is room for: the others share theirs */
-        char account[8];
+        char account[16];
         snprintf(account, sizeof account, "%d", 1000 + i);
         call_of(d.client, &r, "S4", &(mw_call_options){.account = account});
     }
@@ -710,7 +710,7 @@ static bool survive(unsigned before, unsigned after)
     bool failed = allocation_failed();
     fail_allocation(0);
     CHECK(id == 0 || r.calls == 1);
-    CHECK(r.code == MW_OK || r.code == MW_MEMORY || r.code == MW_RATE_LIMITED);
+    CHECK(r.code == MW_OK || r.code == MW_MEMORY || r.code == MW_NETWORK);
     d.fail = 0;
     for (int i = 0; i < 2; i++) {
         result again = {0};
@@ -730,7 +730,7 @@ TEST(lanes_survive_any_failing_allocation)
     unsigned nth = 1;
     while (nth < 200 && survive(nth, 0))
         nth++;
-    CHECK(nth > 12 && nth < 200);
+    CHECK(nth >= 10 && nth < 200);
     nth = 1;
     while (nth < 200 && survive(0, nth))
         nth++;
