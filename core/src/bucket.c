@@ -5,7 +5,6 @@
 #define GUARD_SHARE 100 /* of a window: requests don't all take equally long to the server */
 #define MOST_GUARD 1000000
 #define FORGOTTEN_SHARE 20 /* of the tokens, each window */
-#define WITHIN_SHARE 4     /* of a window: clocks and Dates are not exact */
 #define LEAST_SHARE 4      /* of the tokens in use that one refusal leaves */
 
 /* After how long a token is back. */
@@ -69,9 +68,9 @@ static uint32_t taken_since(const mw__bucket *bucket, const mw__slots *slots, in
     return low;
 }
 
-/* The first refusal of a pause says that what went in this window is too much; each further one of the same pause, that
- * one more of them was not let in. So does one after a pause that ended within this window: who lets others in earlier
- * has shorter windows, and what went in this one says little. */
+/* The first refusal in the server's window says that what went in it is too much; each further one, that one more of them
+ * was not let in. Whoever refuses, lets in and refuses within one window has shorter ones, so that what went in this one
+ * says little. */
 static void learn(mw__bucket *bucket, const mw__slots *slots, int64_t now, int64_t since, bool again)
 {
     uint32_t least = bucket->allowed / LEAST_SHARE > 0 ? bucket->allowed / LEAST_SHARE : 1;
@@ -91,8 +90,9 @@ static void learn(mw__bucket *bucket, const mw__slots *slots, int64_t now, int64
 void mw__bucket_refused(mw__bucket *bucket, const mw__slots *slots, int64_t now, int64_t since,
                         int64_t until)
 {
-    bool again =
-        now < bucket->paused_us || bucket->paused_us - since > bucket->window_us / WITHIN_SHARE;
+    /* Forgetting moves learnt_us on, beyond the end of the pause that it was about. */
+    bool again = now < bucket->paused_us ||
+                 (bucket->learnt_us >= since && bucket->learnt_us < bucket->paused_us);
     if (bucket->count > 0)
         learn(bucket, slots, now, since, again);
     if (until > bucket->paused_us)

@@ -200,6 +200,18 @@ TEST(pauses_that_end_within_the_window_teach_little)
     CHECK_INT(m.bucket.allowed, 27);
 }
 
+TEST(the_next_window_teaches_anew)
+{
+    model m = new_model(100, 10000);
+    mw__slots slots = slots_of(&m);
+    int64_t now = take_many(&m, 60, 20001);
+    mw__bucket_refused(&m.bucket, &slots, now, 20000, 30050);
+    CHECK_INT(m.bucket.allowed, 59);
+    now = take_many(&m, 30, 30200);
+    mw__bucket_refused(&m.bucket, &slots, now, 30000, 40050);
+    CHECK_INT(m.bucket.allowed, 29);
+}
+
 TEST(a_pause_is_never_cut_short)
 {
     mw__bucket none = {0};
