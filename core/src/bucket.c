@@ -68,9 +68,9 @@ static uint32_t taken_since(const mw__bucket *bucket, const mw__slots *slots, in
     return low;
 }
 
-/* The first refusal in the server's window says that what went in it is too much; each further one, that one more of them
- * was not let in. Whoever refuses, lets in and refuses within one window has shorter ones, so that what went in this one
- * says little. */
+/* The first refusal in the server's window says that what went in it is too much; each further one, that one more of
+ * them was not let in. Whoever refuses, lets in and refuses within one window has shorter ones, so that what went in
+ * this one says little. */
 static void learn(mw__bucket *bucket, const mw__slots *slots, int64_t now, int64_t since, bool again)
 {
     uint32_t least = bucket->allowed / LEAST_SHARE > 0 ? bucket->allowed / LEAST_SHARE : 1;

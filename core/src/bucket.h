@@ -30,8 +30,8 @@ bool mw__bucket_ready(mw__bucket *bucket, const mw__slots *slots, int64_t now, i
  * limit there is none. */
 uint32_t mw__bucket_take(mw__bucket *bucket);
 
-/* The server has refused a request that had a token: pauses until `until`, and learns. `since`: when the server's window
- * began, on the same clock. */
+/* The server has refused a request that had a token: pauses until `until`, and learns. `since`: when the server's
+ * window began, on the same clock. */
 void mw__bucket_refused(mw__bucket *bucket, const mw__slots *slots, int64_t now, int64_t since,
                         int64_t until);
 

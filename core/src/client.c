@@ -234,6 +234,17 @@ static int check_limits(const mw_limits *limits, mw_error *error)
     return MW_OK;
 }
 
+static int open_pacer(mw_client *client, const mw_limits *limits, mw_error *error)
+{
+    mw_error reason = {0};
+    int rc = mw__pacer_open(&client->pacer, client->loop, client->gate.service, client->origin,
+                            limits, &reason);
+    if (rc == MW_INVALID)
+        mw_error_set(error, rc, "limits", "can't make a client: option 'limits': %s",
+                     reason.message);
+    return rc;
+}
+
 static int take_options(mw_client *client, const mw_client_options *options, mw_error *error)
 {
     const char *agent = options->user_agent ? options->user_agent : "moonwire/" MW_VERSION;
@@ -260,8 +271,7 @@ static int take_options(mw_client *client, const mw_client_options *options, mw_
     if (rc == MW_OK)
         rc = check_limits(&options->limits, error);
     if (rc == MW_OK)
-        rc = mw__pacer_open(&client->pacer, client->loop, options->service, client->origin,
-                            &options->limits, error);
+        rc = open_pacer(client, &options->limits, error);
     client->max_body = options->max_body ? options->max_body : DEFAULT_MAX_BODY;
     client->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     client->connect_timeout_ms =

@@ -79,7 +79,7 @@ local task = require "moonwire.task"
 --- The last argument of every call, after the table of parameters (`nil` or {} for no parameters). What is left out
 --- is as the client has it.
 ---@class moonwire.options
----@field timeout number? seconds for the whole call once it has its turn, with all attempts and waits between them
+---@field timeout number? seconds for all attempts and the back-offs between them; waiting for a lane does not count
 ---@field connect_timeout number? seconds until connected
 ---@field stall_timeout number? seconds without a byte from the server; without it a longer `timeout` counts here, too
 ---@field max_body integer? bytes of the answer, decompressed
@@ -112,7 +112,7 @@ local task = require "moonwire.task"
 ---@field bot_token string? of an agent bot; not for circuit. A call takes the kind of token that serves its operation
 ---@field platform_token string? of a platform app; not for circuit
 ---@field paths "documented"|"upstream"|nil as the documents of Ooctopus have them, or as Chatwoot serves them
----@field timeout number? seconds for a whole call, with all attempts and waits between them; default 60
+---@field timeout number? seconds for a call's attempts and the back-offs between them; default 60
 ---@field retries integer? how often a call may be sent again, default 3; what may have taken effect never is, unless
 --- sending it twice does what sending it once does
 ---@field connect_timeout number? seconds until connected, default 10

@@ -36,7 +36,7 @@ typedef struct mw_client_options {
     const char *ca_file;        /* trusted besides the system's certificates [none] */
     bool insecure;              /* don't verify TLS certificates. For tests only */
     const char *proxy;          /* http, https or socks [HTTPS_PROXY for https; "": none at all] */
-    /* Whole call from its first turn on, with all attempts and the waits between them [60000] */
+    /* All attempts of a call and the back-offs between them; the time in the queue of a lane does not count [60000] */
     uint32_t timeout_ms;
     uint32_t connect_timeout_ms; /* [10000] */
     /* No byte for so long, the server's thinking included; rounded up to whole seconds. A call

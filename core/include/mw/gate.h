@@ -88,8 +88,8 @@ uint64_t mw_gate_sent(const mw_gate *gate);
  * broker has ended), MW_MEMORY. */
 int mw_gate_stats(mw_gate *gate, mw_lane_stats stats[MW_LANES]);
 
-/* Puts `watch` on the list of those who are told of the gate's waits, or takes it off (twice is fine). Its `fn` may take
- * itself off, nobody else, and may not end the gate. The gate's end takes everybody off. */
+/* Puts `watch` on the list of those who are told of the gate's waits, or takes it off (twice is fine). Its `fn` may
+ * take itself off, nobody else, and may not end the gate. The gate's end takes everybody off. */
 void mw_gate_watch_waits(mw_gate *gate, mw_gate_watch *watch);
 void mw_gate_unwatch(mw_gate_watch *watch);
 

@@ -49,14 +49,14 @@ typedef struct mw_limits {
     const char *shared; /* file in which processes share their lanes; made when it is missing [none] */
 } mw_limits;
 
-/* Reads a rate, "3000/min", "50/s", "100/10s", "5000/h", or "off", into count and window. MW_INVALID with `error`, whose
- * message says what a rate looks like. */
+/* Reads a rate, "3000/min", "50/s", "100/10s", "5000/h", or "off", into count and window. MW_INVALID with `error`,
+ * whose message says what a rate looks like. */
 int mw_limit_parse(const char *text, mw_lane_limit *limit, mw_error *error);
 
 /* Reads limits as one line, for environments and flags: "off", or such as
- * "all=3000/min,search=off,write.concurrency=4,shared=/var/lib/desk.limits" (`shared` without a value: `shared_default`,
- * which may be NULL). `limits->shared` then points into `text` or at `shared_default`, so it may be changed: NUL-ended
- * parts. MW_INVALID with `error` naming the part. */
+ * "all=3000/min,search=off,write.concurrency=4,shared=/var/lib/desk.limits" (`shared` without a value:
+ * `shared_default`, which may be NULL). `limits->shared` then points into `text` or at `shared_default`, so it may be
+ * changed: NUL-ended parts. MW_INVALID with `error` naming the part. */
 int mw_limits_parse(char *text, const char *shared_default, mw_limits *limits, mw_error *error);
 
 /* ---- what became of it ---- */
@@ -93,8 +93,8 @@ typedef struct mw_wait {
 
 typedef void (*mw_wait_fn)(const mw_wait *wait, void *ud);
 
-/* Who wants to know of a gate's waits: the caller's own memory, on the gate's list until mw_gate_unwatch. `fn` comes from
- * the loop. */
+/* Who wants to know of a gate's waits: the caller's own memory, on the gate's list until mw_gate_unwatch. `fn` comes
+ * from the loop. */
 typedef struct mw_gate_watch mw_gate_watch;
 struct mw_gate_watch {
     mw_wait_fn fn;

@@ -20,16 +20,16 @@ typedef struct mw_request mw_request;
 
 /* Options of one call. Zero means: as the client has it. All milliseconds. */
 typedef struct mw_call_options {
-    /* Whole call from its first turn on, with all attempts and the waits between them. */
+    /* All attempts and the back-offs between them; the time in the queue of a lane (mw/limits.h) does not count. */
     uint32_t timeout_ms;
     uint32_t connect_timeout_ms; /* until connected */
     uint32_t stall_timeout_ms;   /* no byte for so long */
     uint64_t max_body;           /* bytes of the answer */
     const char *account; /* another account than the client's; borrowed until mw_request_new returns */
     /* How often it may be sent again, or MW_NO_RETRIES. Anything is sent again when it did not leave (no connection;
-     * not when a certificate is not trusted or a proxy refuses) or was answered with 429, after the wait that the
-     * server asks for, else at the end of its minute. What is idempotent is sent again when it left and got no answer,
-     * or 502, 503 or 504. A wait that would not end within timeout_ms is not begun: the failure is final. */
+     * not when a certificate is not trusted or a proxy refuses) or was answered with 429, once its lane goes
+     * on (mw/limits.h). What is idempotent is sent again when it left and got no answer, or 502, 503 or 504. A back-off
+     * that would not end within timeout_ms is not begun: the failure is final. */
     uint32_t retries;
     bool unchecked; /* skip the checks of body fields; path and query are checked all the same */
     /* Opens a file that the parameters name: MW_OK and `*fd` (the request owns it), or a negative mw_err
