@@ -235,7 +235,8 @@ void mw__queue_rest(mw_client *client)
     int64_t at = 0;
     for (size_t lane = 0; lane < MW_LANES && queue->waiting > 0; lane++) {
         int64_t tell = queue->told_us[lane] + MW_WAIT_AGAIN_MS * MS;
-        if (queue->told_us[lane] > 0 && (at == 0 || tell < at))
+        bool told = client->gate.watches && queue->told_us[lane] > 0;
+        if (told && (at == 0 || tell < at))
             at = tell;
         for (const mw__way *way = client->pacer.ways[lane]; way; way = way->next) {
             if (way->waiting > 0 && is_denied(way, now) && (at == 0 || way->denial.until < at))
