@@ -1,5 +1,6 @@
-/* lanes_test.c: the lanes of clients against a real server on the same loop: who leaves when, what a 429 stops, what
- * is told of it, and that nothing is lost or kept, whatever ends a call. Orders and lower bounds are the server's record. */
+/* lanes_test.c: the lanes of clients against a real server on the same loop: who leaves when, what a 429 stops, what is
+ * told of it, and that nothing is lost or kept, whatever ends a call. Orders and lower bounds are the server's
+ * record. */
 #include <stdio.h>
 
 #include "client_private.h"
