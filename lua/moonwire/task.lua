@@ -19,18 +19,18 @@ local M = {}
 --- Runs `f(...)` and returns its results, or raises its error as it is; but when so many seconds (0 to 1e9, with
 --- fractions) have passed, everything inside ends: each wait of f (`mw.sleep`, calls and pages of `each`, `task:wait`,
 --- `mw.all`, `mw.map`) and of tasks that were spawned inside, at any depth, raises an error of kind "timeout" with the
---- message "deadline: 5 s have passed", at once and again at each later wait. So mw.deadline ends with that error, even
---- if f catches it and returns.
+--- message "deadline: 5 s have passed", at once and again at each later wait. So mw.deadline ends with that error even
+--- when f catches it and returns.
 ---
---- A call is cancelled: not another byte of it goes out. Where the request of something that changes has gone out
---- already, its error is of kind "ambiguous", as nobody knows whether it took effect; `sent` of the error says what is
---- known. Clean-ups (`<close>`) inside run as ever, but can't wait any more: what must still talk to a server then
---- belongs outside.
+--- Calls are cancelled: not another byte of them goes out. Where a request that changes something has gone out already,
+--- the error is of kind "ambiguous" instead, since nobody knows whether it took effect; `sent` says what is known.
+--- Clean-ups (`<close>`) inside run as ever, but can't wait any more: what has to talk to a server at the end belongs
+--- outside.
 ---
---- Deadlines may be nested; an inner one does not outlast the outer one, whose error then passes through it. When f ends
---- in time, the deadline is over, also for tasks that f has left running. Tasks that it has ended count as cancelled and
---- not as failed. A loop that computes and waits for nothing is not ended by it (the budgets of `moonwire run` do that),
---- nor are files, which are read and written at once.
+--- Deadlines may be nested: an inner one does not outlast the outer one, whose error then passes through it. When f
+--- ends in time the deadline is over, also for tasks that f has left running. Tasks that it has ended count as
+--- cancelled and not as failed. Code that computes and waits for nothing is not ended by it (the budgets of
+--- `moonwire run` do that), nor are files, which are read and written at once.
 ---
 ---     local ok, problem = pcall(mw.deadline, 5, function()
 ---         return mw.map(ids, function(id) return desk.contacts:get(id) end)

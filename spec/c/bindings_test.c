@@ -139,9 +139,8 @@ static const char deadline_script[] =
     " local left"
     " assert(core.deadline(60, function(x) left = core.spawn(core.sleep, 0) core.sleep(0) return x end, 3) == 3)"
     " left:wait()"
-    " local ok, problem = pcall(core.deadline, 60, function()"
-    "   local task = core.spawn(function() core.sleep(0) core.sleep(60) end)"
-    "   return core.deadline(0.001, coroutine.wrap(function() return task:wait() end)) end)"
+    " local ok, problem = pcall(core.deadline, 60, core.deadline, 0.001, coroutine.wrap(function()"
+    "   return core.spawn(function() core.sleep(0) core.sleep(60) end):wait() end))"
     " assert(not ok and problem.kind == 'timeout')";
 
 static const char text_script[] =
