@@ -522,3 +522,89 @@ describe("calls that are given up", function()
         end
     end
 end)
+
+-- What waits for ever once the server has seen so many requests.
+local forever = {
+    sleep = { 0, "mw.sleep(1000)" },
+    call = { 1, "desk.contacts:get(1)" },
+    retry = { 1, "desk.conversations:get(5)" },
+    lane = { 1, "desk.agents:list() desk.agents:list()" },
+}
+
+describe("Ctrl-C", function()
+    local server, count, held, folder
+
+    before_each(function()
+        folder = process.folder()
+        count, held = 0, true
+        server = core.server { handler = function(request)
+            count = count + 1
+            if request.path:find("/conversations", 1, true) then
+                return 503, { ["Retry-After"] = 30 }
+            end
+            while held and request.path:find("/contacts", 1, true) do
+                mw.sleep(0.01)
+            end
+            return 200, nil, "[]"
+        end }
+    end)
+
+    after_each(function()
+        held = false
+        server:close()
+        mw.sleep(0.05)
+        calls.quiet()
+        process.remove(folder)
+    end)
+
+    local sanitized = host.build:find "sanitize"
+    local ways = {
+        ["in the sandbox"] = { code = 130, host.binary, "run" },
+        ["without a sandbox"] = { code = 130, host.binary, "run", "--sandbox=off" },
+        ["at a prompt that reads a file"] = { code = 130, repl = true, host.binary, "repl" },
+        -- The interpreter of the sanitized build has no handler of its own.
+        ["in plain Lua"] = not sanitized and { code = 1, "lua5.4" } or nil,
+    }
+    for place, way in pairs(ways) do
+        for name, wait in pairs(forever) do
+            it(("ends a wait, %s, %s"):format(name, place), function()
+                local script = process.write(folder .. "/script.lua", ("local mw = require 'moonwire' "
+                    .. "local desk = mw.connect 'ooctopus' print 'ready' if io then io.stdout:flush() end %s"):format(
+                    wait[2]))
+                local argv = { "sh", "-c", way.repl and 'exec "$@" <' .. process.quote(script) or 'exec "$@"', "sh",
+                    table.unpack(way) }
+                argv[#argv + 1] = not way.repl and script or nil
+                local errors = folder .. "/errors"
+                local program = process.start(argv, {
+                    ready = "^ready$",
+                    errors = errors,
+                    keep_preload = way[1] == "lua5.4",
+                    env = {
+                        OOCTOPUS_URL = server.url, OOCTOPUS_ACCOUNT_ID = "1", OOCTOPUS_TOKEN = "t0ken",
+                        OOCTOPUS_LIMITS = name == "lane" and "all=1/24h" or "off",
+                        LUA_PATH = "lua/?.lua;lua/?/init.lua;;", LUA_CPATH = host.build .. "/lib/?.so;;",
+                    },
+                })
+                local hang <const> = mw.now() + 60
+                while count < wait[1] do
+                    assert(mw.now() < hang, "the script's call did not arrive")
+                    mw.sleep(0.01)
+                end
+                mw.sleep(0.1)
+                program:signal "INT"
+                local before = mw.now()
+                while program:alive() and mw.now() - before < 20 do
+                    mw.sleep(0.01)
+                end
+                local ended = not program:alive()
+                if not ended then
+                    program:signal "KILL"
+                end
+                assert.equal(way.code, program:wait())
+                assert.is_true(ended, "it went on")
+                assert.matches("interrupted", process.read(errors), 1, true)
+                assert.equal(wait[1], count)
+            end)
+        end
+    end
+end)
