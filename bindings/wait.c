@@ -6,7 +6,7 @@
 
 #include "lua_private.h"
 
-#define SLICE_MS 200 /* of a wait in plain Lua, for a signal that comes just before it */
+#define SLICE_MS 100 /* of a wait in plain Lua, for a signal that comes just before it */
 #define DEEP 24      /* drivers within each other; beyond, a driver that needs no task runs none */
 
 static int l_box_release(lua_State *L)

@@ -461,6 +461,41 @@ desk.teams:list()
 print(sent.no, sent.unknown)
 ]]
 
+-- The same in a lane that lets one call go: OOCTOPUS_LIMITS is search=1/24h.
+local giving_up_lane = [[
+local mw = require "moonwire"
+local desk, how = mw.connect "ooctopus", ...
+local function search() return desk.contacts:search { q = "ada" } end
+search()
+local tasks = {}
+local function begin()
+    for i = 1, 5 do
+        tasks[i] = mw.spawn(search)
+    end
+    while desk:stats().lanes.search.waiting < 5 do
+        mw.sleep(0.01)
+    end
+end
+if how == "cancel" then
+    begin()
+    for _, task in ipairs(tasks) do
+        task:cancel()
+    end
+else
+    assert(not pcall(mw.deadline, 1, function()
+        begin()
+        mw.sleep(60)
+    end))
+end
+for _, task in ipairs(tasks) do
+    local ok, problem = pcall(task.wait, task)
+    assert(not ok and problem.kind == (how == "cancel" and "cancelled" or "timeout") and problem.sent == "no")
+end
+desk.agents:list()
+local lane = desk:stats().lanes.search
+print(lane.waiting, lane.sent)
+]]
+
 describe("calls that are given up", function()
     local server, seen, held, folder
 
@@ -473,7 +508,7 @@ describe("calls that are given up", function()
             if what == "conversations" then
                 return 503, { ["Retry-After"] = 1 }
             end
-            while held and what == "contacts" do
+            while held and what == "contacts" and not request.path:find "/search$" do
                 mw.sleep(0.01)
             end
             return 200, nil, "[]"
@@ -488,22 +523,29 @@ describe("calls that are given up", function()
         process.remove(folder)
     end)
 
+    --- Runs the script while this process is the server; what it prints.
+    local function run(text, sandbox, how, limits)
+        local script = process.write(folder .. "/script.lua", text)
+        local errors = folder .. "/errors"
+        local program = process.start({ "sh", "-c", 'echo ready; exec "$@"', "sh", host.binary, "run",
+            "--sandbox=" .. sandbox, script, how }, {
+            ready = "^ready$",
+            errors = errors,
+            env = { OOCTOPUS_URL = server.url, OOCTOPUS_ACCOUNT_ID = "1", OOCTOPUS_TOKEN = "t0ken",
+                OOCTOPUS_LIMITS = limits },
+        })
+        while program:alive() do
+            mw.sleep(0.02)
+        end
+        local output = program.output:read "a"
+        assert.equal(0, program:wait(), process.read(errors))
+        return output
+    end
+
     for _, sandbox in ipairs { "on", "off" } do
         for _, how in ipairs { "cancel", "deadline" } do
             it(("by %s leave every queue, with --sandbox=%s"):format(how, sandbox), function()
-                local script = process.write(folder .. "/script.lua", giving_up)
-                local errors = folder .. "/errors"
-                local program = process.start({ "sh", "-c", 'echo ready; exec "$@"', "sh", host.binary, "run",
-                    "--sandbox=" .. sandbox, script, how }, {
-                    ready = "^ready$",
-                    errors = errors,
-                    env = { OOCTOPUS_URL = server.url, OOCTOPUS_ACCOUNT_ID = "1", OOCTOPUS_TOKEN = "t0ken" },
-                })
-                while program:alive() do
-                    mw.sleep(0.02)
-                end
-                local output = program.output:read "a"
-                assert.equal(0, program:wait(), process.read(errors))
+                local output = run(giving_up, sandbox, how, "off")
                 local count, last = {}, {}
                 for i, what in ipairs(seen) do
                     count[what] = (count[what] or 0) + 1
@@ -518,6 +560,11 @@ describe("calls that are given up", function()
                 assert.equal(1, count.teams)
                 assert.equal(#seen, last.teams)
                 assert.equal(#seen - 1, last.agents)
+            end)
+
+            it(("by %s leave their lane, with --sandbox=%s"):format(how, sandbox), function()
+                assert.equal("0\t1\n", run(giving_up_lane, sandbox, how, "search=1/24h"))
+                assert.same({ "contacts", "agents" }, seen)
             end)
         end
     end

@@ -10,7 +10,8 @@ core.own()
 --- for one. A task that waits for itself is an error of kind "invalid".
 ---@field wait fun(self): ...
 --- Asks it to end: its wait, or its next one, raises an error of kind "cancelled" inside of it, so that it may clean
---- up. Returns at once; false when it has ended already.
+--- up. A call that it waits for is cancelled wherever it is (in a queue, between two attempts, on the wire), and `sent`
+--- of the error says whether the request went out. Returns at once; false when it has ended already.
 ---@field cancel fun(self): boolean
 ---@field status fun(self): "running"|"done"|"failed"|"cancelled"
 
