@@ -5,7 +5,6 @@
  * opened, or the one that its thread was resumed in (ctx->base), whichever ends first. A task is resumed in the scope
  * that it was spawned in. A scope whose function has ended in time is over: whoever is still in it goes by the outer
  * ones. One that has passed stays so. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -238,7 +237,7 @@ static int open_deadline(mw_lua *ctx, mw__deadline *self, const lua_State *threa
         return MW_MEMORY;
     scope->ctx = ctx;
     scope->seconds = seconds;
-    scope->at_us = mw_loop_now(ctx->loop) + (int64_t)ceil(seconds * 1e6);
+    scope->at_us = mw_loop_now(ctx->loop) + (int64_t)(seconds * 1e6);
     scope->outer = mw__lua_scope_keep(ctx);
     scope->refs = 1;
     if (start_timer(scope, first_end(scope)) != MW_OK) {
