@@ -233,14 +233,16 @@ void mw__queue_rest(mw_client *client)
         return;
     int64_t now = mw_loop_now(client->loop);
     int64_t at = 0;
+    bool room = client->running < client->concurrency; /* else the end of a call asks again */
     for (size_t lane = 0; lane < MW_LANES && queue->waiting > 0; lane++) {
         int64_t tell = queue->told_us[lane] + MW_WAIT_AGAIN_MS * MS;
         bool told = client->gate.watches && queue->told_us[lane] > 0;
         if (told && (at == 0 || tell < at))
             at = tell;
         for (const mw__way *way = client->pacer.ways[lane]; way; way = way->next) {
-            if (way->waiting > 0 && is_denied(way, now) && (at == 0 || way->denial.until < at))
-                at = way->denial.until;
+            int64_t until = way->denial.until; /* its time may have come since it was denied */
+            if (way->waiting > 0 && until > 0 && (until > now || room) && (at == 0 || until < at))
+                at = until;
         }
     }
     set_alarm(queue->alarm, at, now);
