@@ -48,6 +48,7 @@ describe("pacing", function()
 
     before_each(function()
         open = {}
+        mw.on_wait(function() end) -- else waits are lines on standard error
     end)
 
     after_each(function()
@@ -184,7 +185,7 @@ describe("pacing", function()
     it("keeps every 429 from the script", function()
         local t = twin.start { limits = "20/s" }
         open[#open + 1] = { close = function() t:stop() end }
-        local client = desk(t.ooctopus.url, { token = t.tokens.user })
+        local client = desk(t.ooctopus.url, { token = t.tokens.user, limits = { all = "50/s" } }) -- too many
         local results = mw.map({ n = 50 }, function() return client.agents:list() end, { concurrency = 50 })
         assert.equal(50, results.n)
         local refused, served = 0, 0
@@ -197,6 +198,7 @@ describe("pacing", function()
         local stats = client:stats()
         assert.equal(refused, stats.lanes.all.refused)
         assert.equal(refused + served, stats.requests)
+        assert.is_true(stats.lanes.all.allowed < 50)
     end)
 
     describe("tells", function()
@@ -210,7 +212,7 @@ describe("pacing", function()
             local wait = got[1]
             assert.same({ "ooctopus", "search", "limit", 1, 1, 60 },
                 { wait.service, wait.lane, wait.reason, wait.waiting, wait.allowed, wait.window })
-            assert.is_true(wait.seconds > 2 and wait.seconds <= 60)
+            assert.is_true(wait.seconds > 2 and wait.seconds < 90)
             assert.matches("^waiting %d+ s for the limit of the lane search %(1/min%)", wait.text)
             task:cancel()
             failing("cancelled", task.wait, task)
@@ -306,8 +308,9 @@ describe("pacing", function()
         end)
 
         it("holds them with a twin of its own as well", function()
-            local output, errors = host.allowed('print(require "moonwire".connect "ooctopus":stats().lanes.all.allowed)',
-                { flags = { "--twin" }, env = { OOCTOPUS_LIMITS = "all=7/s" } })
+            local script = 'print(require "moonwire".connect "ooctopus":stats().lanes.all.allowed)'
+            local output, errors = host.allowed(script, { flags = { "--twin" },
+                env = { OOCTOPUS_LIMITS = "all=7/s" } })
             assert.equal("", errors)
             assert.equal("7\n", output)
         end)

@@ -29,7 +29,7 @@ core.own()
 --- What `client:stats()` gives. Of a sandboxed script: of the client behind its profile.
 ---@class moonwire.stats
 ---@field requests integer that went out so far, each attempt counts
----@field lanes table<string, moonwire.lane_stats> by the names of the lanes
+---@field lanes table<string, moonwire.lane_stats> by the names of the lanes; a request counts in its own alone
 
 ---@class moonwire.lane_stats
 ---@field sent integer requests that went out, each attempt counts
