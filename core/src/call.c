@@ -115,6 +115,7 @@ static mw__wire *take_wire(mw_client *client)
         return NULL;
     }
     set_up(wire, client);
+    mw__transport_set_up(mw__loop_transport(client->loop), &wire->transfer);
     return wire;
 }
 

@@ -32,7 +32,6 @@
     X(mime_name)                                                                                   \
     X(mime_type)                                                                                   \
     X(multi_add_handle)                                                                            \
-    X(multi_assign)                                                                                \
     X(multi_cleanup)                                                                               \
     X(multi_info_read)                                                                             \
     X(multi_init)                                                                                  \

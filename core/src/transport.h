@@ -15,10 +15,15 @@ struct mw__transfer {
     void (*on_done)(mw__transfer *self, CURLcode result);
     mw__transfer *next_blind; /* the transport's */
     bool blind;
+    bool tells; /* its handle was set up to say when a connection is closed */
 };
 
 /* The transport of the loop, made on first use. libcurl must be loaded. NULL when out of memory. */
 mw__transport *mw__transport_of(mw_loop *loop);
+
+/* To be called once for a transfer, before it is first added, whose connections are to be watched for as long as they
+ * last. */
+void mw__transport_set_up(mw__transport *transport, mw__transfer *transfer);
 
 /* Starts; `on_done` comes later. MW_MEMORY. */
 int mw__transport_add(mw__transport *transport, mw__transfer *transfer);
