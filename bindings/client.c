@@ -36,6 +36,7 @@ static const mw__option option_rows[] = {
     {"read_only", MW__OPT_BOOLEAN, offsetof(client_options, core.read_only)},
     {"max_calls", MW__OPT_COUNT64, offsetof(client_options, core.max_calls)},
     {"user_agent", MW__OPT_STRING, offsetof(client_options, core.user_agent)},
+    {"journal", MW__OPT_STRING, offsetof(client_options, core.journal)},
     {"policy", MW__OPT_TABLE, offsetof(client_options, policy)},
     {"limits", MW__OPT_ANY, offsetof(client_options, limits)},
     {NULL, MW__OPT_STRING, 0},

@@ -23,6 +23,7 @@ static const mw__option option_rows[] = {
     {"max_body", MW__OPT_COUNT64, offsetof(mw_call_options, max_body)},
     {"account_id", MW__OPT_DIGITS, offsetof(mw_call_options, account)},
     {"retries", MW__OPT_RETRIES, offsetof(mw_call_options, retries)},
+    {"once", MW__OPT_STRING, offsetof(mw_call_options, once)},
     {"unchecked", MW__OPT_BOOLEAN, offsetof(mw_call_options, unchecked)},
     {NULL, MW__OPT_STRING, 0},
 };

@@ -15,10 +15,13 @@
 
 bool mw_lua_state_file(const char *name, char path[MW_STATE_PATH])
 {
+    const char *own = getenv("MOONWIRE_STATE");
     const char *state = getenv("XDG_STATE_HOME");
     const char *home = getenv("HOME");
     int length = -1;
-    if (state && state[0] == '/')
+    if (own && own[0] == '/')
+        length = snprintf(path, MW_STATE_PATH, "%s/%s", own, name);
+    else if (state && state[0] == '/')
         length = snprintf(path, MW_STATE_PATH, "%s/moonwire/%s", state, name);
     else if (home && home[0] == '/')
         length = snprintf(path, MW_STATE_PATH, "%s/.local/state/moonwire/%s", home, name);

@@ -44,8 +44,8 @@ void mw_lua_keep_state(mw_lua *lua);
 
 #define MW_STATE_PATH 4096
 
-/* The path of a file in the state folder, $XDG_STATE_HOME/moonwire, else ~/.local/state/moonwire. False: there is no
- * such place. The folder need not be there. */
+/* The path of a file in the state folder: $MOONWIRE_STATE, else $XDG_STATE_HOME/moonwire, else ~/.local/state/moonwire.
+ * False: there is no such place. The folder need not be there. */
 bool mw_lua_state_file(const char *name, char path[MW_STATE_PATH]);
 /* Makes the folders of a path that are missing, for this user alone. False: `errno` says why. */
 bool mw_lua_state_folders(const char *path);

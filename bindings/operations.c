@@ -114,6 +114,23 @@ static void set_items(lua_State *L, const mw_items *items)
     lua_setfield(L, -2, "items");
 }
 
+/* What `once` finds the object by. */
+static void set_once(lua_State *L, const mw_once *once)
+{
+    if (!once->find)
+        return;
+    lua_createtable(L, 0, 3);
+    set_text(L, "find", once->find);
+    set_text(L, "marker", once->marker);
+    lua_newtable(L);
+    for (lua_Integer i = 0; once->by && once->by[i].field; i++) {
+        lua_pushstring(L, once->by[i].field);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "by");
+    lua_setfield(L, -2, "once");
+}
+
 static void set_responses(lua_State *L, const mw_response *responses)
 {
     lua_newtable(L);
@@ -159,6 +176,7 @@ static void push_row(lua_State *L, const mw_operation *row)
     }
     set_responses(L, row->responses);
     set_texts(L, "scopes", row->scopes);
+    set_once(L, &row->once);
 }
 
 /* Appends the rows of a service to the table at the top, which holds `used`. Returns how many it

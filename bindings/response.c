@@ -116,7 +116,9 @@ static int l_pairs(lua_State *L)
 
 void mw__lua_response_push(lua_State *L, mw_lua *ctx, const mw_answer *answer)
 {
-    lua_createtable(L, 0, 6);
+    static const char *const once[] = {
+        [MW_ONCE_SENT] = "sent", [MW_ONCE_FOUND] = "found", [MW_ONCE_DONE] = "done"};
+    lua_createtable(L, 0, 7);
     lua_pushinteger(L, answer->status);
     lua_setfield(L, -2, "status");
     lua_pushnumber(L, (double)answer->elapsed_us / 1e6);
@@ -128,6 +130,10 @@ void mw__lua_response_push(lua_State *L, mw_lua *ctx, const mw_answer *answer)
     if (answer->request_id && *answer->request_id) {
         lua_pushstring(L, answer->request_id);
         lua_setfield(L, -2, "request_id");
+    }
+    if (answer->once != MW_ONCE_NOT) {
+        lua_pushstring(L, once[answer->once]);
+        lua_setfield(L, -2, "once");
     }
     const mw_header *last = answer->headers + answer->header_count - 1;
     if (answer->header_count > 0)

@@ -105,6 +105,11 @@ static int open_client(mw__profiles *self, const profile *from, mw_client **clie
         .max_body = self->max_body,
         .policy = self->permit ? self->permit->policy : NULL,
     };
+    char journal[MW_STATE_PATH];
+    if (self->forgets)
+        options.journal = MW_JOURNAL_MEMORY;
+    else if (mw_lua_state_file("journal.db", journal))
+        options.journal = journal;
     int wanted = from->user_token < 0 ? from->oauth_token : from->user_token;
     if (!options.user_token && !options.bot_token && !options.platform_token && !options.oauth_token)
         return mw_error_set(error, MW_INVALID, "",

@@ -14,6 +14,7 @@ typedef struct mw__profiles {
     mw__env *env;
     mw__permit *permit; /* NULL: everything is allowed */
     uint64_t max_body;  /* bytes of an answer; 0: as a client has it */
+    bool forgets; /* what calls with a key make is remembered for as long as the clients live */
     mw_client *clients[MW__PROFILES];
 } mw__profiles;
 

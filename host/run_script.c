@@ -141,6 +141,7 @@ static int open_stage(stage *self, const mw__args *args, mw__permit *permit)
     self->profiles = (mw__profiles){.loop = self->loop,
                                     .env = &self->session.env,
                                     .permit = permit,
+                                    .forgets = self->session.twin != NULL,
                                     .max_body = permit->budgets.memory / 4};
     return MW_EXIT_OK;
 }

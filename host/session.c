@@ -36,8 +36,10 @@ int mw__session_open(mw__session *session, const mw__args *args, struct mw__perm
     session->profiles = calloc(1, sizeof *session->profiles);
     if (!session->profiles)
         return mw__complain(args->command->name, MW_EXIT_SCRIPT, "out of memory");
-    *session->profiles =
-        (mw__profiles){.loop = session->host->loop, .env = &session->env, .permit = permit};
+    *session->profiles = (mw__profiles){.loop = session->host->loop,
+                                        .env = &session->env,
+                                        .permit = permit,
+                                        .forgets = session->twin != NULL};
     mw_lua_on_connect(session->host->lua, mw__profiles_connect, session->profiles);
     mw_lua_keep_state(session->host->lua);
     return MW_EXIT_OK;

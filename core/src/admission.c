@@ -5,6 +5,7 @@
 
 #include "client_private.h"
 #include "dry_run.h"
+#include "once_request.h"
 #include "policy_private.h"
 
 static int pick_token(const mw_client *client, const mw_request *request, unsigned *token,
@@ -60,6 +61,29 @@ static uint64_t count_bytes(const mw_request *request, const mw__buf *target)
     return bytes;
 }
 
+/* A call with a key must be able to look, by the same rules, whether its object is there. */
+static int may_look(const mw_client *client, const mw_request *request, const char *account,
+                    mw_error *error)
+{
+    mw_policy *const policies[] = {client->own, client->policy};
+    unsigned token;
+    mw_error why = {0};
+    int rc = MW_OK;
+    if (!client->journal_path)
+        return mw_error_set(error, MW_INVALID, "once",
+                            "%s: `once` needs a file that remembers what was made: give the client "
+                            "one (journal = \"PATH\")",
+                            request->name);
+    for (size_t i = 0; i < 2 && rc == MW_OK; i++)
+        rc = policies[i] ? mw__policy_rules(policies[i], request->once->look, account, &why) : MW_OK;
+    if (rc == MW_OK)
+        rc = usable(client, request->once->look, account, &token, &why);
+    if (rc == MW_OK)
+        return rc;
+    return mw_error_set(error, rc, "once", "%s: `once` has to look whether it is there; %s",
+                        request->name, why.message);
+}
+
 static int no_memory(const mw_request *request, mw_error *error)
 {
     return mw_error_set(error, MW_MEMORY, NULL, "%s: out of memory", request->name);
@@ -76,6 +100,8 @@ static int decide(const mw_client *client, const mw_request *request, const char
         rc = policies[i] ? mw__policy_rules(policies[i], request, account, error) : MW_OK;
     if (rc == MW_OK)
         rc = usable(client, request, account, &call->token, error);
+    if (rc == MW_OK && request->once)
+        rc = may_look(client, request, account, error);
     if (rc == MW_OK && client->policy) {
         if (target->status == MW_TOO_LARGE)
             return mw_error_set(error, MW_INVALID, NULL, "%s: the path is too long", request->name);

@@ -262,6 +262,10 @@ static int take_options(mw_client *client, const mw_client_options *options, mw_
         rc = take_text(&client->user_agent, agent);
     if (rc == MW_OK)
         rc = take_text(&client->ca_file, options->ca_file);
+    if (rc == MW_OK && options->journal && !options->journal[0])
+        rc = refuse(error, "journal", "must be the path of a file");
+    if (rc == MW_OK)
+        rc = take_text(&client->journal_path, options->journal);
     if (rc == MW_OK)
         rc = take_proxy(client, options->proxy, error);
     client->insecure = options->insecure;

@@ -7,6 +7,7 @@
 #include "buf.h"
 #include "gate_private.h"
 #include "headers.h"
+#include "journal.h"
 #include "mw/client.h"
 #include "mw/policy.h"
 #include "pacer.h"
@@ -19,6 +20,7 @@
 #define MW_CONTENT_TYPES 4 /* multipart (libcurl's own), JSON, form, none */
 
 typedef struct mw__retry mw__retry;
+typedef struct mw__once mw__once;
 
 /* An easy handle that is set up for its client. A call has one while it is on the wire. */
 typedef struct mw__wire mw__wire;
@@ -53,9 +55,11 @@ struct mw_client {
     uint32_t stall_timeout_ms;
     uint64_t max_body;
     uint32_t concurrency;
-    uint32_t retries;  /* MW_NO_RETRIES: none */
-    mw_policy *policy; /* lent, or NULL */
-    mw_policy *own;    /* what the options limit, or NULL */
+    uint32_t retries; /* MW_NO_RETRIES: none */
+    char *journal_path;
+    mw__journal *journal; /* from the first call with a key on, or NULL */
+    mw_policy *policy;    /* lent, or NULL */
+    mw_policy *own;       /* what the options limit, or NULL */
     struct curl_slist *headers[MW_TOKEN_KINDS + 1][MW_CONTENT_TYPES]; /* made on first use */
     mw__call *calls; /* all that live, newest first */
     mw__pacer pacer;
@@ -71,6 +75,7 @@ typedef enum mw__call_state {
     MW_CALL_WAITING,
     MW_CALL_RUNNING,
     MW_CALL_RETRYING, /* backs off, off the wire and in no queue */
+    MW_CALL_LOOKING,  /* asks whether its object is there, off the wire and in no queue */
     MW_CALL_ENDING
 } mw__call_state;
 
@@ -104,6 +109,7 @@ struct mw__call {
     uint32_t attempts;      /* each may be sent, or stopped before it can be */
     uint32_t retries;       /* of them, after a failure */
     mw_sent before;         /* what is known of the attempts before this one */
+    mw__once *once;         /* of a call with a key that was let through, else NULL */
     mw__retry *retry;       /* the back-off before the next attempt, or NULL */
     uint32_t sends;         /* times the request began to go out */
     uint32_t attempt_sends; /* of it, in this attempt */
@@ -132,7 +138,8 @@ mw__attempt mw__call_attempt(const mw__call *call, CURLcode result);
 void mw__call_answer(mw__call *call, CURLcode result);
 void mw__call_fail(mw__call *call, int code, const char *message);
 
-void mw__call_held(mw__call *call); /* the answer of a dry run */
+void mw__call_held(
+    mw__call *call); /* the answer of a dry run, or of a call with a key that needed none */
 
 /* admission.c: whether the request may go. MW_OK: it is counted, and `call` has its token, its bytes and, where
  * it is held back, its answer; or a negative mw_err with `error`. */

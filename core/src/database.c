@@ -236,8 +236,9 @@ static int fill_and_check(const mw__database *file)
     int code = file->read_only ? mw__database_run(file, "PRAGMA query_only = ON") : fill(file);
     if (code == SQLITE_OK)
         code = check_schema(file);
+    const char *journal = file->in_memory ? "memory" : "wal";
     if (code == SQLITE_OK && !file->read_only)
-        code = mw__database_expect(file, "PRAGMA journal_mode = WAL", "wal");
+        code = mw__database_expect(file, "PRAGMA journal_mode = WAL", journal);
     return code;
 }
 
@@ -256,14 +257,14 @@ static int wait_for_others(const mw__database *file)
 static int open_checked(mw__database *file, mw_error *error)
 {
     int code = file->lib->open_v2(
-        file->path, &file->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-        NULL);
+        file->in_memory ? ":memory:" : file->path, &file->db,
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (code != SQLITE_OK)
         return mw__database_fail(file, "open", code, error);
     if (!file->read_only && file->lib->db_readonly(file->db, "main") != 0)
         return mw__database_refuse(
             file, "open", "it may not be written; change its permissions, or only read it", error);
-    int rc = check_header(file, error);
+    int rc = file->in_memory ? MW_OK : check_header(file, error);
     if (rc != MW_OK)
         return rc;
     code = configure(file);
@@ -281,7 +282,9 @@ int mw__database_open(mw__database *file, const mw__database_kind *kind, const c
     *file = (mw__database){.kind = kind, .lib = mw__sqlite_get(error), .read_only = read_only};
     if (!file->lib)
         return MW_INVALID;
-    if (!path || !*path)
+    file->in_memory = !path;
+    path = path ? path : "memory";
+    if (!*path)
         return mw_error_set(error, MW_INVALID, "path", "can't open %s: give a path", kind->what);
     /* "./" keeps SQLite from reading ":memory:" and "file:..." as something else than names. */
     const char *here = *path == '/' ? "" : "./";
@@ -291,7 +294,7 @@ int mw__database_open(mw__database *file, const mw__database_kind *kind, const c
         return mw_error_set(error, MW_MEMORY, "path", "can't open '%.300s': out of memory", path);
     snprintf(file->path, size, "%s%s", here, path);
     file->name = file->path + strlen(here);
-    int rc = make_file(file, error);
+    int rc = file->in_memory ? MW_OK : make_file(file, error);
     if (rc == MW_OK)
         rc = open_checked(file, error);
     if (rc != MW_OK)
@@ -304,7 +307,7 @@ void mw__database_close(mw__database *file)
     if (!file->path)
         return;
     /* What is beside the name by now may belong to another file. */
-    if (file->whole && !file->read_only && mw__database_is_in_place(file)) {
+    if (file->whole && !file->in_memory && !file->read_only && mw__database_is_in_place(file)) {
         file->lib->db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, (int *)NULL);
         if (file->kind->alone)
             mw__database_run(file, "PRAGMA journal_mode = DELETE");

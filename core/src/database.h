@@ -29,12 +29,13 @@ typedef struct mw__database {
     char *name;  /* as the caller gave it: lies in `path` */
     char *path;
     bool read_only;
+    bool in_memory;
     bool whole; /* it has been opened, and nothing is wrong with it: closing tidies up */
 } mw__database;
 
 /* Opens the file, with a WAL, and makes it when it is missing or empty; `read_only`: it has to be there, and nothing in
- * it changes. MW_MEMORY, or MW_INVALID with `error` ("can't open 'FILE': REASON"); there is nothing to close then.
- * `kind` is borrowed. */
+ * it changes; `path` NULL: in memory. MW_MEMORY, or MW_INVALID with `error` ("can't open 'FILE': REASON"); there is
+ * nothing to close then. `kind` is borrowed. */
 int mw__database_open(mw__database *file, const mw__database_kind *kind, const char *path,
                       bool read_only, mw_error *error);
 

@@ -46,8 +46,8 @@ int mw_documents_open(const mw_documents_options *options, mw_documents **result
     if (!file)
         return mw_error_set(error, MW_MEMORY, "path", "can't open '%.300s': out of memory",
                             options->path ? options->path : "");
-    int rc =
-        mw__database_open(&file->base, &documents_file, options->path, options->read_only, error);
+    int rc = mw__database_open(&file->base, &documents_file, options->path ? options->path : "",
+                               options->read_only, error);
     if (rc != MW_OK) {
         free(file);
         return rc;

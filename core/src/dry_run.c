@@ -35,7 +35,8 @@ static int write_params(mw__buf *buf, const mw_value *params, mw_error *error)
 
 static void write_options(mw__buf *buf, const mw_call_options *options)
 {
-    bool any = options && (options->account || options->unchecked || options->retries);
+    bool any =
+        options && (options->account || options->unchecked || options->retries || options->once);
     if (!any)
         return;
     const char *comma = "";
@@ -57,6 +58,12 @@ static void write_options(mw__buf *buf, const mw_call_options *options)
         mw__buf_puts(buf, comma);
         mw__buf_puts(buf, "\"retries\":");
         mw__buf_puts(buf, number);
+        comma = ",";
+    }
+    if (options->once) {
+        mw__buf_puts(buf, comma);
+        mw__buf_puts(buf, "\"once\":");
+        mw__json_string(buf, options->once, strlen(options->once));
     }
     mw__buf_putc(buf, '}');
 }

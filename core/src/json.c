@@ -1,4 +1,4 @@
-/* json.c: owns the JSON text of requests. Reading JSON is the bindings' business. One thread at a time. */
+/* json.c: owns the JSON text of requests; json_read.c reads. One thread at a time. */
 #include "json.h"
 
 #include <inttypes.h>

@@ -6,6 +6,7 @@
 
 #include "client_private.h"
 #include "dry_run.h"
+#include "once.h"
 #include "policy_private.h"
 
 static void link_call(mw_client *client, mw__call *call)
@@ -42,6 +43,8 @@ static void free_client_memory(mw_client *client)
     free(client->user_agent);
     free(client->ca_file);
     free(client->proxy);
+    free(client->journal_path);
+    mw__journal_close(client->journal);
     free(client);
 }
 
@@ -53,6 +56,7 @@ static void free_call(mw__call *call)
     mw_request_free(call->request);
     free(call->problem);
     free(call->held);
+    mw__once_free(call->once);
     free(call);
 }
 
@@ -114,6 +118,7 @@ void mw__call_end(mw__call *call, int code)
         return;
     }
     mw__retry_stop(call);
+    mw__once_stop(call);
     if (call->state == MW_CALL_WAITING)
         mw__queue_drop(call);
     if (call->state == MW_CALL_RUNNING) {
@@ -129,6 +134,10 @@ void mw__call_end(mw__call *call, int code)
 static void on_retry(mw__call *call)
 {
     mw__retry_stop(call);
+    if (call->once && call->before == MW_SENT_UNKNOWN) {
+        mw__once_look(call);
+        return;
+    }
     mw__queue_push(call, MW_TURN_AGAIN);
     mw__client_go(call->client);
 }
@@ -171,7 +180,7 @@ void mw__wire_done(mw__transfer *transfer, CURLcode result)
     }
     give_place(call);
     mw__attempt attempt = mw__call_attempt(call, result);
-    if (goes_again(call, &attempt)) {
+    if (mw__once_doubts(call, &attempt) || goes_again(call, &attempt)) {
         mw__client_go(call->client);
         return;
     }
@@ -252,6 +261,8 @@ static int submit(mw_gate *gate, mw_request *request, mw_answer_fn done, void *u
         mw__call_end(call, rc);
         return MW_OK;
     }
+    if (request->once && !mw__once_begin(call))
+        return MW_OK;
     mw__queue_push(call, MW_TURN_FIRST);
     mw__client_go(client);
     return MW_OK;

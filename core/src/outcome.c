@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "client_private.h"
+#include "once.h"
 
 static int of_status(const mw_request *request, long status)
 {
@@ -206,7 +207,7 @@ static void deliver(mw__call *call, mw_answer *answer, char *text)
     int64_t now = mw_loop_now(loop);
     answer->elapsed_us = now - call->submitted_us;
     answer->waited_us = call->waited_us + (call->waits_since_us ? now - call->waits_since_us : 0);
-    answer->attempts = call->attempts > 0 ? call->attempts : call->held ? 0 : 1;
+    answer->attempts = call->attempts > 0 || call->held || call->once ? call->attempts : 1;
     answer->url = url;
     answer->message = text;
     if (!answer->field)
@@ -217,6 +218,7 @@ static void deliver(mw__call *call, mw_answer *answer, char *text)
         answer->request_id = "";
     if (!answer->body)
         answer->body = "";
+    mw__once_ended(call, answer);
     mw__loop_stir(loop);
     if (call->client->policy)
         mw__admission_ended(call, answer);
@@ -231,6 +233,10 @@ void mw__call_held(mw__call *call)
                         .retry_after = -1,
                         .body = call->held,
                         .body_length = call->held_length};
+    if (call->once)
+        answer.body = mw__once_body(call, &answer.body_length);
+    if (call->attempts > 0)
+        answer.sent = MW_SENT_ANSWERED; /* it came, as was found */
     deliver(call, &answer, (char[MESSAGE]){0});
 }
 

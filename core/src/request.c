@@ -6,6 +6,7 @@
 
 #include "json.h"
 #include "maker.h"
+#include "once_request.h"
 #include "urlencode.h"
 
 const mw_field *mw__path_fields(const mw_operation *operation)
@@ -88,6 +89,7 @@ int mw__request_options(mw_request *request, const mw_call_options *options, mw_
         return MW_OK;
     request->options = *options;
     request->options.account = NULL;
+    request->options.once = NULL;
     request->parts.open_file = options->open_file;
     request->parts.open_ud = options->open_ud;
     if (!options->account)
@@ -164,6 +166,8 @@ int mw_request_new(const mw_operation *operation, const mw_value *path, size_t p
         rc = mw__fill(&make);
     if (rc == MW_OK)
         mw__note_params(&make);
+    if (rc == MW_OK && options && options->once)
+        rc = mw__once_prepare(&make, options->once);
     if (rc == MW_OK)
         rc = mw__write_body(&make);
     if (rc == MW_OK)
@@ -246,6 +250,7 @@ void mw_request_free(mw_request *request)
     free(request->body);
     free(request->arguments);
     free(request->given);
+    mw__once_request_free(request->once);
     mw__buf_free(&request->packed);
     mw__parts_free(&request->parts);
     free(request);

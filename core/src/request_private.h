@@ -20,6 +20,8 @@ typedef struct mw__named {
     bool unclear; /* something is named that no list can hold, or more than there is room for */
 } mw__named;
 
+typedef struct mw__once_request mw__once_request;
+
 struct mw_request {
     const mw_operation *operation; /* NULL: raw */
     mw_service service;
@@ -37,7 +39,8 @@ struct mw_request {
     mw__parts parts;          /* a multipart body, when there is one */
     unsigned token;           /* raw: the kind asked for, or 0 */
     mw_call_options options;
-    mw__named accounts; /* without the one that the client or the options supply */
+    mw__once_request *once; /* of a call with a key (once_request.h), else NULL */
+    mw__named accounts;     /* without the one that the client or the options supply */
     mw__named inboxes;
     mw__buf packed; /* of a wire gate: the arguments as they travel; then all but `name` is empty */
     /* Of a gate in dry run (dry_run.h), else NULL. */

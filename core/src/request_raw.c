@@ -146,6 +146,10 @@ int mw_request_raw(mw_service service, mw_verb verb, const char *path, const mw_
     int rc = request->raw_path ? MW_OK : MW_MEMORY;
     if (rc == MW_OK)
         rc = mw__request_options(request, options, error);
+    if (rc == MW_OK && options && options->once)
+        rc = mw_error_set(error, MW_INVALID, "once",
+                          "%s: `once` is for operations, whose objects are known; leave it out",
+                          request->name);
     if (rc == MW_OK)
         rc = check_names(request, params, error);
     if (rc == MW_OK)

@@ -7,7 +7,8 @@
  *     answered 502, 503, 504 what is idempotent; full jitter, at least as long as the server says
  *     sent, no answer        what is idempotent; full jitter
  *
- * Everything else is final, and so is a back-off that the call's timeout would cut short. */
+ * A call with a key counts as idempotent here: it looks before it goes again (once.c). Everything else is final, and so
+ * is a back-off that the call's timeout would cut short. */
 #include "retry.h"
 
 #include <stdlib.h>
@@ -106,7 +107,7 @@ int64_t mw__retry_deadline_us(const mw__call *call)
 bool mw__retry_wanted(const mw__call *call, const mw__attempt *attempt)
 {
     return call->retries < mw__retry_limit(call) &&
-           mw__retry_allowed(attempt, mw__request_idempotent(call->request));
+           mw__retry_allowed(attempt, mw__request_idempotent(call->request) || call->once);
 }
 
 void mw__retry_begin(mw__call *call, const mw__attempt *attempt)

@@ -45,6 +45,9 @@
 #define MW_ONE(list) (&(const mw_field){.name = "", .type = MW_T_OBJECT, .fields = list})
 #define MW_MANY(list) (&(const mw_field){.name = "", .type = MW_T_ARRAY, .item = MW_ONE(list)})
 
+/* Keys by which objects are found again: {.field = "name"}. */
+#define MW_BY(...) ((const mw_once_key[]){__VA_ARGS__, {.field = NULL}})
+
 /* Documented answers. Most operations share these. */
 #define MW_401 {401, "Unauthorized"}
 #define MW_403 {403, "Access denied"}

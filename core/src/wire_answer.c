@@ -11,6 +11,8 @@ typedef struct numbers {
     int32_t status;
     uint32_t sent;
     uint32_t attempts;
+    uint32_t once;
+    uint32_t unused; /* no bytes that nobody has set */
     int64_t elapsed_us;
     int64_t waited_us;
     double retry_after;
@@ -62,6 +64,7 @@ void mw__wire_pack_answer(const mw__wire_answer *answer, char *to, char **begin)
                  .status = a->status,
                  .sent = (uint32_t)a->sent,
                  .attempts = a->attempts,
+                 .once = (uint32_t)a->once,
                  .elapsed_us = a->elapsed_us,
                  .waited_us = a->waited_us,
                  .retry_after = a->retry_after,
@@ -117,12 +120,15 @@ static void get_numbers(mw__reader *r, mw__wire_answer *answer)
         mw__reader_bad(r, offsetof(numbers, status), "no such status");
     if (n.sent > MW_SENT_UNKNOWN)
         mw__reader_bad(r, offsetof(numbers, sent), "neither sent nor not sent");
+    if (n.once > MW_ONCE_DONE || n.unused != 0)
+        mw__reader_bad(r, offsetof(numbers, once), "made once in no known way");
     if (n.elapsed_us < 0 || n.waited_us < 0)
         mw__reader_bad(r, offsetof(numbers, elapsed_us), "a time before it began");
     *a = (mw_answer){.code = n.code,
                      .status = n.status,
                      .sent = (mw_sent)(r->status == MW_OK ? n.sent : 0),
                      .attempts = n.attempts,
+                     .once = (mw_once_how)(r->status == MW_OK ? n.once : 0),
                      .elapsed_us = n.elapsed_us,
                      .waited_us = n.waited_us,
                      .retry_after = n.retry_after};

@@ -2,7 +2,8 @@
  *
  *     door      u32
  *     kind      u8: 0 operation, 1 raw; then service u8 and row u16, or verb u8
- *     options   timeout, connect timeout, stall timeout, retries u32; max_body u64; flags u8; account text
+ *     options   timeout, connect timeout, stall timeout, retries u32; max_body u64; flags u8; account
+ *              and once text
  *     path      of an operation: count u8 and that many values; of a raw request: text
  *     params    value
  *
@@ -80,6 +81,7 @@ int mw__wire_pack_call(const mw__wire_call *call, mw__buf *buf)
     put(buf, &options->max_body, 8);
     put_u8(buf, options->unchecked ? FLAG_UNCHECKED : 0u);
     put_text(buf, options->account);
+    put_text(buf, options->once);
     if (call->operation) {
         if (call->path_count > MOST_PATH) {
             buf->status = MW_INVALID;
@@ -173,6 +175,7 @@ static void get_options(mw__reader *r, mw_call_options *options)
     unsigned flags = get_u8(r, FLAGS, "unknown flags");
     options->unchecked = flags & FLAG_UNCHECKED;
     options->account = get_text(r);
+    options->once = get_text(r);
 }
 
 static void get_path(mw__reader *r, mw_arena *arena, mw__wire_call *call)

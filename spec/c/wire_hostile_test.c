@@ -142,7 +142,17 @@ static void pack_call(mw__buf *buf)
     CHECK_INT(mw__wire_pack_call(&call, buf), MW_OK);
 }
 
-enum { DOOR = 0, KIND = 4, SERVICE = 5, ROW = 6, FLAGS = 32, ACCOUNT = 33, COUNT = 39, VALUE = 40 };
+enum {
+    DOOR = 0,
+    KIND = 4,
+    SERVICE = 5,
+    ROW = 6,
+    FLAGS = 32,
+    ACCOUNT = 33,
+    ONCE = 39,
+    COUNT = 43,
+    VALUE = 44
+};
 
 static void check_call(size_t at, unsigned char value, size_t wrong, const char *problem)
 {
@@ -168,7 +178,8 @@ TEST(a_malformed_call_ends_the_channel_at_its_byte)
     check_call(FLAGS, 4, FLAGS, "unknown flags");
     check_call(ACCOUNT + 3, 0x10, ACCOUNT, "a text beyond the end");
     check_call(ACCOUNT, 0, ACCOUNT + 4, "a text that does not end where it says");
-    check_call(COUNT - 2, 0, ACCOUNT + 4, "a text that does not end where it says");
+    check_call(ONCE - 2, 0, ACCOUNT + 4, "a text that does not end where it says");
+    check_call(ONCE, 0, ONCE, "a text beyond the end");
     check_call(COUNT, 17, COUNT, "too many path parameters");
     check_call(VALUE, 9, VALUE, "a value of unknown type");
 }

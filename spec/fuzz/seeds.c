@@ -82,11 +82,12 @@ static size_t seed_operation(uint8_t *data, size_t cap, const char *module, cons
                              const mw_value *params, bool framed)
 {
     mw_value path[] = {{.type = MW_V_INTEGER, .as.integer = 12}};
-    mw__wire_call call = {.operation = mw_operation_find(MW_OOCTOPUS, module, method),
-                          .path = path,
-                          .path_count = 1,
-                          .params = params,
-                          .options = {.account = "7", .timeout_ms = 500, .retries = 5}};
+    mw__wire_call call = {
+        .operation = mw_operation_find(MW_OOCTOPUS, module, method),
+        .path = path,
+        .path_count = 1,
+        .params = params,
+        .options = {.account = "7", .timeout_ms = 500, .retries = 5, .once = "a key"}};
     return seed_call(data, cap, &call, framed);
 }
 
@@ -108,6 +109,7 @@ static size_t seed_answer(uint8_t *data, size_t cap)
                                          .status = 404,
                                          .sent = MW_SENT_ANSWERED,
                                          .attempts = 1,
+                                         .once = MW_ONCE_FOUND,
                                          .retry_after = -1,
                                          .request_id = "abc-1",
                                          .url = "http://127.0.0.1/x",

@@ -19,6 +19,8 @@ typedef enum mw_paths {
     MW_PATHS_UPSTREAM    /* as upstream Chatwoot serves them */
 } mw_paths;
 
+#define MW_JOURNAL_MEMORY ":memory:"
+
 /* Everything is copied. Zeroed fields take the default in brackets. */
 typedef struct mw_client_options {
     mw_service service;
@@ -48,6 +50,10 @@ typedef struct mw_client_options {
     mw_limits limits;     /* of its lanes [as built in] */
     bool read_only;       /* refuse whatever changes something: MW_DENIED */
     uint64_t max_calls;   /* refuse calls beyond so many: MW_BUDGET [no limit] */
+    /* File that remembers what calls with a key (`once` of mw_call_options) have made, made on the first of them;
+     * several processes may share it. It holds keys and answers, for its owner alone. MW_JOURNAL_MEMORY: remembered for
+     * as long as the client lives [none: such calls are refused] */
+    const char *journal;
     /* Asked about every request (mw/policy.h); borrowed, outlives the client [everything is allowed] */
     struct mw_policy *policy;
 } mw_client_options;

@@ -25,6 +25,14 @@ typedef enum mw_sent {
     MW_SENT_UNKNOWN   /* it left, wholly or in part, and no whole answer came back */
 } mw_sent;
 
+/* How a good answer of a call with a key (`once` of mw_call_options) came about. */
+typedef enum mw_once_how {
+    MW_ONCE_NOT,   /* there was no key, or it is no good answer */
+    MW_ONCE_SENT,  /* it was made by this call */
+    MW_ONCE_FOUND, /* it was there, made by an attempt whose answer never came */
+    MW_ONCE_DONE   /* it was made by an earlier call: the answer of then, nothing was sent */
+} mw_once_how;
+
 typedef struct mw_header {
     const char *name; /* lower case */
     const char *value;
@@ -37,10 +45,11 @@ typedef struct mw_answer {
     /* Of all attempts: unknown where one of them is, unless the last one's answer settles it: one of success, or any to
      * a request that changes nothing. */
     mw_sent sent;
-    uint32_t attempts;      /* how often it was tried: sent, or stopped before it could be */
-    int64_t elapsed_us;     /* from submit to answer */
-    int64_t waited_us;      /* of it, waiting for a turn or for the next attempt */
-    double retry_after;     /* seconds the server asked for, or -1 */
+    uint32_t attempts;  /* how often it was tried: sent, or stopped before it could be */
+    int64_t elapsed_us; /* from submit to answer */
+    int64_t waited_us;  /* of it, waiting for a turn or for the next attempt */
+    double retry_after; /* seconds the server asked for, or -1 */
+    mw_once_how once;
     const char *request_id; /* the server's x-request-id, or "" */
     const char *url;        /* redacted: no user info, no secret-looking query value */
     const char *message; /* code != 0: one line on what went wrong, without the operation's name */

@@ -89,6 +89,25 @@ typedef struct mw_response {
     const char *meaning; /* "" where the documents give none */
 } mw_response;
 
+/* A field of the body that no two objects have alike, and that they show under the same name. */
+typedef struct mw_once_key {
+    const char *field;
+    bool folded; /* the server keeps it without white space around it, in lower case */
+} mw_once_key;
+
+/* How an object that an operation has made is found again, for the option `once`: by the first key that the body has,
+ * or by a mark of ours. */
+typedef struct mw_once {
+    const char *
+        find; /* a method of the same module that lists such objects; NULL: there is no way. One with a
+                             * body takes the key as a condition of its filter */
+    const mw_once_key *by; /* ends with .field == NULL; or NULL */
+    const char *marker;    /* a free object in the body that keeps a mark; or NULL */
+    const char *along; /* a field of the body that the finder takes as well, in its query; or NULL */
+    const char *along_else; /* its value where the body has none */
+    const char *wrap; /* where the operation's answer has the object; NULL: it is the answer */
+} mw_once;
+
 typedef struct mw_operation {
     mw_service service;
     const char *module; /* "contacts", "platform.users" */
@@ -115,6 +134,7 @@ typedef struct mw_operation {
     const mw_field *answer;       /* its shape: one field named "", or NULL */
     const mw_response *responses; /* documented statuses, ends with status 0 */
     const char *const *scopes;    /* circuit: OAuth scopes, NULL-ended, or NULL */
+    mw_once once;                 /* of what makes objects */
 } mw_operation;
 
 /* All rows of a service, in the order of its module and method names; `*count` gets their number. */

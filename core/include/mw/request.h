@@ -18,6 +18,8 @@ typedef struct mw_request mw_request;
 /* Of an option `retries`: send nothing again. */
 #define MW_NO_RETRIES UINT32_MAX
 
+#define MW_MAX_ONCE 200 /* bytes of a key */
+
 /* Options of one call. Zero means: as the client has it. All milliseconds. */
 typedef struct mw_call_options {
     /* All attempts and the back-offs between them; the time in the queue of a lane (mw/limits.h) does not count. */
@@ -31,6 +33,12 @@ typedef struct mw_call_options {
      * on (mw/limits.h). What is idempotent is sent again when it left and got no answer, or 502, 503 or 504. A back-off
      * that would not end within timeout_ms is not begun: the failure is final. */
     uint32_t retries;
+    /* A key, 1 to MW_MAX_ONCE bytes of UTF-8 without control characters, for an operation that makes something and
+     * whose row says how that is found again: with the same key it is made once, whatever happens. The intent goes into
+     * the client's journal before a byte is sent. When the outcome is unknown, of an attempt of this call (within
+     * `retries`) or of a call in the past that never ended, the service is first asked whether the object is there. A
+     * call whose key is done gets the answer of then. NULL: none; borrowed until mw_request_new returns. */
+    const char *once;
     bool unchecked; /* skip the checks of body fields; path and query are checked all the same */
     /* Opens a file that the parameters name: MW_OK and `*fd` (the request owns it), or a negative mw_err
      * with `error`. What is no regular file is refused afterwards. NULL: open(2). */

@@ -30,7 +30,8 @@ const mw_operation mw__ooctopus_messages[] = {
          /* Not in the schema, in the platform since long. */
          MW_FILES("attachments", .wire = "attachments[]", .beyond = true)),
      .returns = "inline_response_200_5", .answer = MW_ONE(mw__message),
-     .responses = MW_OK_OR(MW_403, {404, "Conversation not found"})},
+     .responses = MW_OK_OR(MW_403, {404, "Conversation not found"}),
+     .once = {.find = "list", .marker = "content_attributes"}},
     {.service = MW_OOCTOPUS, .module = "messages", .method = "delete",
      .id = "deleteAMessage", .alias = "delete_a_message", .title = "Delete a message",
      .verb = MW_DELETE,

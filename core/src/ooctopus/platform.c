@@ -40,7 +40,8 @@ const mw_operation mw__ooctopus_platform_account_users[] = {
      .fields = MW_FIELDS(
          MW_INT("user_id", .required = true), MW_STR("role", .required = true)),
      .returns = "Object", .answer = MW_ONE(account_user),
-     .responses = MW_OK_OR(MW_401)},
+     .responses = MW_OK_OR(MW_401),
+     .once = {.find = "list", .by = MW_BY({.field = "user_id"})}},
     {.service = MW_OOCTOPUS, .module = "platform.account_users", .method = "delete",
      .id = "deleteAnAccountUser", .alias = "delete_an_account_user",
      .title = "Delete an Account User",

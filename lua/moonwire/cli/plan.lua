@@ -16,7 +16,7 @@ local MOST_PATH <const> = 8
 local LONGEST <const> = 200 -- bytes of an id of text
 
 local services = { ooctopus = "ooctopus", chatwoot = "ooctopus", circuit = "circuit" }
-local options_of_a_call = { account_id = true, unchecked = true, retries = true }
+local options_of_a_call = { account_id = true, unchecked = true, retries = true, once = true }
 local verbs = { GET = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 
 ---@class moonwire.plan.line
