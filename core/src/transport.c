@@ -1,10 +1,11 @@
 /* transport.c: owns the curl multi handle and its sockets and timer on the loop. Must not know
  * requests. Loop's thread.
  *
- * libcurl lets go of a connection's socket when a request is over and wants it watched again with the next one, which
- * would cost five system calls each time. So the watch of a connection that has carried a request stays until libcurl says
- * that it closes it (mw__transport_set_up). Other sockets, as those of a name that is resolved or of an address that was
- * too slow, it may close without a word: their watches go when it lets go of them. */
+ * libcurl lets go of a connection's socket when a request is over and wants it watched again with the next one,
+ * which would cost five system calls each time. So the watch of a connection that has carried a request stays
+ * until libcurl says that it closes it (mw__transport_set_up). Other sockets, as those of a name that is
+ * resolved or of an address that was too slow, it may close without a word: their watches go when it lets go of
+ * them. */
 #include "transport.h"
 
 #include <stdlib.h>
@@ -107,7 +108,8 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 {
     watch *w = poll->data;
     if (status < 0 || w->idle) {
-        /* Nobody reads what comes while nobody asks, the peer's end for one: libcurl sees it before the next request. */
+        /* Nobody reads what comes while nobody asks, the peer's end for one: libcurl sees it before the next
+         * request. */
         uv_poll_stop(poll);
         w->events = 0;
     }
