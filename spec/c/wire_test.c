@@ -592,9 +592,9 @@ TEST(a_cancel_may_cross_the_answer)
     for (int i = 0; (d.seen == 0 || mw_wire_server_live(d.serving) > 0) && i < 1000; i++)
         mw_loop_run(d.loop, true);
     mw_gate_cancel(d.gate, id); /* the answer is in the socket */
-    run_until(&d, &r.calls, 1);
-    CHECK_INT(r.answer.code, MW_CANCELLED);
     mw_channel_pause(d.inner, false);
+    run_until(&d, &r.calls, 1);
+    CHECK_INT(r.answer.code, MW_OK);
     for (int i = 0; i < 20; i++)
         mw_loop_run(d.loop, false);
     CHECK_INT(r.calls, 1);
