@@ -23,6 +23,9 @@ static const mw__database_kind kind = {
         "CREATE TABLE entries (id INTEGER PRIMARY KEY, server TEXT NOT NULL, key TEXT NOT NULL, "
         "what INTEGER NOT NULL, began INTEGER NOT NULL, sent INTEGER NOT NULL, ended INTEGER, "
         "body TEXT, UNIQUE (server, key)) STRICT",
+    .foreign = "it is not a journal; give another file",
+    .damaged = "it is damaged; put a copy in its place, or remove it: then nothing is known of what "
+               "was made once",
     .locked = "another process does not let go of it; end that process, or give another file",
     .longest = MW_JOURNAL_MAX_BODY + 8192,
     .patience_ms = 5000};

@@ -75,6 +75,7 @@ local task = require "moonwire.task"
 ---@field waited number the part of `elapsed` spent in the client's queue and between attempts, in seconds
 ---@field attempts integer how often it was tried
 ---@field request_id string? from the header X-Request-Id
+---@field once "sent"|"found"|"done"|nil made by this call, by an attempt whose answer was lost, by an earlier call
 
 --- The last argument of every call, after the table of parameters (`nil` or {} for no parameters). What is left out
 --- is as the client has it.
@@ -85,6 +86,7 @@ local task = require "moonwire.task"
 ---@field max_body integer? bytes of the answer, decompressed
 ---@field account_id integer|string|nil another account than the client's
 ---@field retries integer? how often it may be sent again; 0: never, not even a GET whose kept connection died
+---@field once string? a key of 1 to 200 bytes: it is made once for it. Refused where nothing finds it again
 ---@field unchecked boolean? sends body fields of any type and name; path and query are checked all the same
 
 --- What a client may do: asked about every call before anything is sent. A refused call fails with an error of kind
@@ -122,6 +124,7 @@ local task = require "moonwire.task"
 ---@field limits moonwire.limits|false|nil how fast its lanes go; false: no limits, though a 429 stops its lane
 ---@field read_only boolean? refuses whatever changes something, with an error of kind "denied"
 ---@field max_calls integer? refuses calls beyond so many, with an error of kind "budget"
+---@field journal string? file that remembers what `once` has made, ":memory:" for none; profiles of a host have one
 ---@field policy moonwire.policy? what may be done, narrower than the token allows
 ---@field ca_file string? path of certificates (PEM) to trust besides the system's
 ---@field insecure boolean? does not verify certificates. For tests only
@@ -195,6 +198,7 @@ local task = require "moonwire.task"
 ---@field answer moonwire.field? its shape
 ---@field responses { status: integer, meaning: string }[] as documented
 ---@field scopes string[]? OAuth scopes of circuit
+---@field once { find: string, by: string[], marker: string? }? the method, and the fields or mark, that find it again
 
 ---@class moonwire.field
 ---@field name string "" for the element of an array

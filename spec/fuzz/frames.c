@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "json_read.h"
 #include "mw/mw.h"
 #include "mw/wire.h"
 #include "wire_codec.h"
@@ -69,6 +70,29 @@ static void try_tree(const char *data, size_t size)
         promise(rc == MW_MEMORY || (rc == MW_DECODE && problem));
     }
     free(packed);
+    mw_arena_free(arena);
+}
+
+/* What can be read is written to a text that reads the same. */
+static void try_json(const char *data, size_t size)
+{
+    mw_arena *arena = mw_arena_new(ARENA);
+    mw_value value;
+    char *texts[2] = {NULL, NULL};
+    size_t lengths[2];
+    promise(arena != NULL);
+    int rc = mw__json_read(data, size, arena, &value, NULL);
+    promise(rc == MW_OK || rc == MW_MEMORY || rc == MW_DECODE);
+    if (rc == MW_OK) {
+        walk(&value);
+        promise(mw_json_write(&value, ARENA, &texts[0], &lengths[0], NULL) == MW_OK);
+        mw_arena_reset(arena);
+        promise(mw__json_read(texts[0], lengths[0], arena, &value, NULL) == MW_OK);
+        promise(mw_json_write(&value, ARENA, &texts[1], &lengths[1], NULL) == MW_OK);
+        promise(lengths[0] == lengths[1] && memcmp(texts[0], texts[1], lengths[0]) == 0);
+    }
+    free(texts[0]);
+    free(texts[1]);
     mw_arena_free(arena);
 }
 
@@ -281,6 +305,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case FUZZ_ANSWER:
         try_answer(copy, size - 1);
+        break;
+    case FUZZ_JSON:
+        try_json(copy, size - 1);
         break;
     case FUZZ_WAIT:
         try_wait(copy, size - 1);

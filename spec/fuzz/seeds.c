@@ -146,6 +146,10 @@ static size_t seed_stats(uint8_t *data, size_t cap)
     return put(data, cap, FUZZ_STATS, bytes, sizeof bytes);
 }
 
+static const char json[] =
+    "{\"payload\":[{\"id\":7,\"content\":\"a\\u00e4\\ud83d\\ude00\\n\",\"n\":-1.5e2},"
+    "null,true,[],{}]}";
+
 size_t mw_fuzz_seed(unsigned n, uint8_t *data, size_t cap)
 {
     switch (n) {
@@ -165,6 +169,8 @@ size_t mw_fuzz_seed(unsigned n, uint8_t *data, size_t cap)
         return seed_wait(data, cap);
     case 7:
         return seed_stats(data, cap);
+    case 8:
+        return put(data, cap, FUZZ_JSON, json, sizeof json - 1);
     default:
         return 0;
     }
