@@ -92,8 +92,8 @@ void mw__lua_response_push(lua_State *L, mw_lua *ctx, const mw_answer *answer);
 void mw__lua_call_end(mw_lua *ctx);
 int l_client_call(lua_State *L);    /* desk:call(id, params, options) */
 int l_client_request(lua_State *L); /* desk:request(verb, path, params, options) */
-int l_module_call(lua_State *L);    /* upvalues: context, row, metatable of the module */
-int l_safely(lua_State *L);         /* upvalues: context, function */
+int l_module_call(lua_State *L); /* upvalues: context, row, metatable of the module, "module:method" */
+int l_safely(lua_State *L);      /* upvalues: context, function */
 /* The proxy of a module: its client is user value 1. */
 typedef struct mw__module {
     mw__client *client;

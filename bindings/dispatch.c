@@ -131,8 +131,7 @@ int l_module_call(lua_State *L)
     const mw_operation *row = lua_touserdata(L, lua_upvalueindex(2));
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     int top = lua_gettop(L);
-    char what[MAX_NAME];
-    snprintf(what, sizeof what, "%s:%s", row->module, row->method);
+    const char *what = lua_tostring(L, lua_upvalueindex(4));
     if (!is_self(L))
         return mw__lua_raise(L, ctx, MW_INVALID, what, "%s: call it with a colon: client.%s:%s(...)",
                              what, row->module, row->method);

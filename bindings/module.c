@@ -114,7 +114,8 @@ static void push_method(lua_State *L, mw_lua *ctx, const mw_operation *row, int 
     mw__lua_ctx_push(L, ctx);
     lua_pushlightuserdata(L, (void *)(uintptr_t)row);
     lua_pushvalue(L, meta);
-    lua_pushcclosure(L, l_module_call, 3);
+    lua_pushfstring(L, "%s:%s", row->module, row->method);
+    lua_pushcclosure(L, l_module_call, 4);
     if (safe)
         lua_pushcclosure(L, l_safely, 2);
 }

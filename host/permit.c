@@ -63,6 +63,7 @@ void mw__permit_watch(mw__permit *permit, mw_policy_fn fn, void *ud)
 {
     permit->parts->watch = fn;
     permit->parts->watch_ud = ud;
+    mw_policy_on_event(permit->policy, mw__permit_event, permit->parts);
 }
 
 /* Finishes the plan and says what was held back. Returns `code` or another one. */

@@ -228,7 +228,8 @@ static int open_records(making *m)
         return refuse(m, "--audit", &error);
     if (parts->plan_path && mw__plan_new(parts->plan_path, &parts->plan, &error) < 0)
         return refuse(m, "--plan", &error);
-    mw_policy_on_event(m->permit->policy, mw__permit_event, parts);
+    if (parts->audit || parts->plan)
+        mw_policy_on_event(m->permit->policy, mw__permit_event, parts);
     return -1;
 }
 

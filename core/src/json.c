@@ -1,7 +1,6 @@
 /* json.c: owns the JSON text of requests; json_read.c reads. One thread at a time. */
 #include "json.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,8 +112,15 @@ void mw__json_string(mw__buf *buf, const char *text, size_t length)
 void mw__json_integer(mw__buf *buf, int64_t integer)
 {
     char text[24];
-    int length = snprintf(text, sizeof text, "%" PRId64, integer);
-    mw__buf_append(buf, text, (size_t)length);
+    char *end = text + sizeof text;
+    char *at = end;
+    uint64_t left = integer < 0 ? -(uint64_t)integer : (uint64_t)integer;
+    do
+        *--at = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (integer < 0)
+        *--at = '-';
+    mw__buf_append(buf, at, (size_t)(end - at));
 }
 
 void mw__json_number(mw__buf *buf, double number)

@@ -131,6 +131,18 @@ int mw__request_finish(int rc, mw_request *request, mw_request **out, mw_error *
     return rc;
 }
 
+/* "contacts:get"; rows have short names. */
+static void set_name(mw_request *request, const mw_operation *operation)
+{
+    size_t module = strlen(operation->module);
+    size_t method = strlen(operation->method);
+    if (module + method + 2 > sizeof request->name)
+        return;
+    memcpy(request->name, operation->module, module);
+    request->name[module] = ':';
+    memcpy(request->name + module + 1, operation->method, method + 1);
+}
+
 int mw_request_new(const mw_operation *operation, const mw_value *path, size_t path_count,
                    const mw_value *params, const mw_call_options *options, mw_request **out,
                    mw_error *error)
@@ -144,7 +156,7 @@ int mw_request_new(const mw_operation *operation, const mw_value *path, size_t p
     request->operation = operation;
     request->service = operation->service;
     request->verb = operation->verb;
-    snprintf(request->name, sizeof request->name, "%s:%s", operation->module, operation->method);
+    set_name(request, operation);
 
     if (error)
         *error = (mw_error){0};
