@@ -77,7 +77,7 @@ static void set_up(mw__wire *wire, const mw_client *client)
     SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    SET(easy, CURLOPT_ACCEPT_ENCODING, "");
+    SET(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     SET(easy, CURLOPT_USERAGENT, client->user_agent);
     SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(easy, CURLOPT_SSL_VERIFYPEER, client->insecure ? 0L : 1L);
