@@ -95,7 +95,7 @@ TEST(what_is_no_json_is_refused_at_its_byte)
 TEST(depth_and_size_have_an_end)
 {
     enum { MANY = (1 << 20) + 8 };
-    char *text = malloc(2 * MANY);
+    char *text = malloc(2 * MANY + 1);
     memset(text, '[', 200);
     memset(text + 100, ']', 100);
     mw_arena *arena = mw_arena_new((size_t)1 << 27);
