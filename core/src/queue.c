@@ -221,7 +221,8 @@ static void set_alarm(mw__alarm *alarm, int64_t at, int64_t now)
         uv_timer_stop(&alarm->timer);
         return;
     }
-    int64_t wait = at > now ? (at - now + MS - 1) / MS : 0;
+    /* Never 0: libuv would call it again and again before anything else, the post that tells included. */
+    int64_t wait = at > now ? (at - now + MS - 1) / MS : 1;
     uv_update_time(alarm->timer.loop);
     uv_timer_start(&alarm->timer, on_alarm, (uint64_t)wait, 0);
 }
