@@ -166,7 +166,7 @@ static const char documents_script[] =
 static const char call_script[] =
     "local core = require 'moonwire.core'"
     " local desk <close> = core.client{ service = 'ooctopus', url = ..., token = 't0ken-of-us',"
-    "   account = 1, limits = { search = '100/min', reports = false,"
+    "   account = 1, limits = { all = false, search = '100/min', reports = false,"
     "     write = { rate = '1000/s', concurrency = 4 } } }"
     " core.on_wait(function() end)"
     " assert(desk:stats().lanes.all.sent == 0)"
