@@ -41,37 +41,15 @@ static void print_transport(void)
     line("TLS", tls ? tls : "none");
 }
 
-static void print_cjson(moonwire *host)
-{
-    const char *version = NULL;
-    if (mw__host_require(host, "cjson") == MW_OK) {
-        if (lua_istable(host->L, -1)) {
-            lua_pushstring(host->L, "_VERSION");
-            lua_rawget(host->L, -2);
-            version = lua_tostring(host->L, -1);
-        }
-        line("cjson", version ? version : "unknown");
-        lua_settop(host->L, 0);
-    } else {
-        line("cjson", "not found; install lua-cjson");
-    }
-}
-
 int mw__cmd_version(const mw__args *args)
 {
     puts("moonwire " MW_VERSION);
     if (!mw__args_get(args, "--verbose"))
         return MW_EXIT_OK;
-    mw_error error = {0};
-    moonwire *host = moonwire_new(NULL, &error);
-    if (!host)
-        return mw__complain("version", MW_EXIT_SCRIPT, "%s", error.message);
     line("Lua", LUA_RELEASE + sizeof "Lua");
     print_transport();
     print_uv();
-    print_cjson(host);
     const char *proxy = mw_client_env_proxy();
     line("proxy", proxy ? proxy : "none");
-    moonwire_free(host);
     return MW_EXIT_OK;
 }
