@@ -163,7 +163,12 @@ describe("limits", function()
         assert.equal(429, refused.status)
         assert.is_true(refused.retry_after >= 1 and refused.retry_after <= 3600)
         t:advance "1h"
-        assert.equal(6, #client.agents:list())
+        -- The client goes by its own clock, and the server's word holds for all that keep to the same limit.
+        local again = calls.failing("rate_limited", client.agents.list, client.agents)
+        assert.equal("no", again.sent)
+        t.ooctopus.limits = { all = "2/s" }
+        local other <close> = t:connect "ooctopus"
+        assert.equal(6, #other.agents:list())
         assert.is_true(mw.is_error(refused, "rate_limited"))
     end)
 end)
