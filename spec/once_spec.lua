@@ -375,7 +375,8 @@ describe("once", function()
     it("refuses what the policy does not let it look for, before anything is sent", function()
         local narrow <close> = connect { policy = { allow = { "ooctopus:messages.create" } } }
         local failed = calls.failing("denied", create, "a", {}, narrow)
-        assert.matches("messages:create: `once` has to look whether it is there; messages:list", failed.message, 1, true)
+        assert.matches("messages:create: `once` has to look whether it is there; messages:list", failed.message, 1,
+            true)
         assert.equal(0, #t:log())
         local wide <close> = connect { policy = { allow = { "ooctopus:messages.create", "ooctopus:messages.list" } } }
         assert.equal("sent", select(2, create("a", {}, wide)).once)

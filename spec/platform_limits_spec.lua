@@ -39,8 +39,8 @@ describe("the platform's limits", function()
         }
         local commands = {}
         for i = 0, PROCESSES - 1 do
-            commands[i + 1] = ("%s run --allow='*:*' --cpu 600 tools/bench_mixed.lua %d %d >%s 2>%s &"):format(host.binary,
-                CALLS // PROCESSES, i * CALLS // PROCESSES, folder .. "/out" .. i, folder .. "/err" .. i)
+            commands[i + 1] = ("%s run --allow='*:*' --cpu 600 tools/bench_mixed.lua %d %d >%s 2>%s &"):format(
+                host.binary, CALLS // PROCESSES, i * CALLS // PROCESSES, folder .. "/out" .. i, folder .. "/err" .. i)
         end
         local _, _, code = process.run({ "sh", "-c", table.concat(commands, " ") .. " wait" }, { env = env })
         assert.equal(0, code)

@@ -1,6 +1,6 @@
 -- bench_mixed.lua CALLS FIRST: CALLS calls of all lanes, 16 at once, against the demo data of a twin; prints one line:
--- calls that were answered, requests that the server refused with 429, and those that ended as rate_limited or otherwise
--- failed. FIRST numbers the first call, so that several processes between them make one mix.
+-- calls that were answered, requests that the server refused with 429, and calls that ended as rate_limited or failed
+-- otherwise. FIRST numbers the first call, so that several processes between them make one mix.
 local mw = require "moonwire"
 
 local calls, first = ...
