@@ -85,6 +85,7 @@ struct mw__task {
 typedef struct mw__told {
     const mw_gate *gate; /* to tell them apart; may be gone */
     mw_wait wait;
+    char trouble[MW_MAX_TROUBLE]; /* its own */
 } mw__told;
 
 enum { MW__MOST_TOLD = 16 };

@@ -1,22 +1,33 @@
 /* waits.c: owns mw.on_wait: what gates tell of waits goes to the script's handler, or to the log. Must not know lanes.
  * Runs on the thread of the Lua state; mw__lua_on_wait runs within mw_loop_run and touches no Lua. */
+#include <stdio.h>
 #include <string.h>
 
 #include "client_private.h"
 
-enum { MAX_TEXT = 200 };
+enum { MAX_TEXT = MW_MAX_TROUBLE };
+
+/* Whether it is the same wait, as it was a moment ago. */
+static bool is_told(const mw__told *told, const mw_gate *gate, const mw_wait *wait)
+{
+    return told->gate == gate && told->wait.lane == wait->lane &&
+           (told->wait.reason == MW_WAIT_UNSHARED) == (wait->reason == MW_WAIT_UNSHARED);
+}
 
 void mw__lua_on_wait(const mw_wait *wait, void *ud)
 {
     const mw__client *client = ud;
     mw_lua *ctx = client->ctx;
     unsigned i = 0;
-    while (i < ctx->told_count &&
-           (ctx->told[i].gate != client->gate || ctx->told[i].wait.lane != wait->lane))
+    while (i < ctx->told_count && !is_told(&ctx->told[i], client->gate, wait))
         i++;
-    if (i == MW__MOST_TOLD) /* it is told again while it lasts */
+    if (i == MW__MOST_TOLD && !wait->trouble) /* it is told again while it lasts */
         return;
+    if (i == MW__MOST_TOLD)
+        i--;
     ctx->told[i] = (mw__told){.gate = client->gate, .wait = *wait};
+    if (wait->trouble)
+        snprintf(ctx->told[i].trouble, MW_MAX_TROUBLE, "%s", wait->trouble);
     if (i == ctx->told_count)
         ctx->told_count++;
     mw__lua_post(ctx, &ctx->wait_job);
@@ -96,7 +107,7 @@ static void tell(lua_State *L, mw_lua *ctx, const mw_wait *wait)
     mw_wait_text(wait, text, sizeof text);
     mw__lua_slot_push(L, ctx, MW__ON_WAIT);
     if (lua_isnil(L, -1)) {
-        mw__lua_log(ctx, "info", text, strlen(text));
+        mw__lua_log(ctx, wait->reason == MW_WAIT_UNSHARED ? "warn" : "info", text, strlen(text));
         lua_pop(L, 1);
         return;
     }
@@ -115,8 +126,11 @@ static void run(lua_State *L, mw_lua *ctx, mw__job *self)
     unsigned count = ctx->told_count;
     memcpy(told, ctx->told, count * sizeof *told);
     ctx->told_count = 0;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
+        if (told[i].wait.reason == MW_WAIT_UNSHARED)
+            told[i].wait.trouble = told[i].trouble;
         tell(L, ctx, &told[i].wait);
+    }
 }
 
 /* core.on_wait(f), or nil. [-1, +0, raises] */

@@ -47,7 +47,7 @@ typedef struct mw__meters_kind {
 /* Each kind embeds them first. */
 struct mw__meters {
     const mw__meters_kind *kind;
-    char trouble[200]; /* why a file can't be used any more, or ""; whoever tells empties it */
+    char trouble[MW_MAX_TROUBLE]; /* why a file can't be used any more, or ""; whoever tells empties it */
 };
 
 struct mw__meter {

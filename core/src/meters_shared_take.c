@@ -21,9 +21,11 @@
 static void give_up(mw__shared *set, const char *reason)
 {
     mw_error error;
-    mw_error_set(&error, MW_INVALID, "",
-                 "limits are not shared with other processes any more: %s: '%.300s'", reason,
-                 set->file.name);
+    mw_error_set(
+        &error, MW_INVALID, "",
+        "limits are not shared with other processes any more: %s: '%.100s'; they will be when "
+        "this one starts again",
+        reason, set->file.name);
     snprintf(set->base.trouble, sizeof set->base.trouble, "%.*s", (int)sizeof set->base.trouble - 1,
              error.message);
     set->file.whole = false; /* as it is, it is left to others */

@@ -157,7 +157,7 @@ static int open_meters(const mw__pacer *pacer, const mw__payer *payer, mw__way *
             int rc = open_meter(pacer, rule, payer, &way->meters[way->count], error);
             if (rc != MW_OK)
                 return rc;
-            way->count++;
+            way->lanes[way->count++] = lane;
             rated |= rule->limit.count > 0;
         }
         if (rated && way->paused_count == 0) {

@@ -25,6 +25,7 @@ struct mw__way {
     unsigned token; /* kind; 0: its meters are those of every token */
     char *account;  /* NULL: of every account */
     mw__meter *meters[MW_WAY_METERS];
+    mw_lane lanes[MW_WAY_METERS]; /* whose limit each of them is */
     size_t count;
     size_t paused; /* the first of those that a refusal pauses, and */
     size_t paused_count;

@@ -100,8 +100,6 @@ static void leave(mw__call *call, int64_t now)
     queue->waiting--;
     lane->waiting--;
     lane->waited_us += now - call->queued_us;
-    if (lane->waiting == 0)
-        queue->told_us[way->lane] = 0;
     if (call->started_us > 0)
         call->started_us += now - call->queued_us;
 }
@@ -177,14 +175,21 @@ mw__call *mw__queue_next(mw_client *client)
     return NULL;
 }
 
+/* All ways, one after the other: after NULL the first, after the last NULL. */
+static mw__way *next_way(const mw_client *client, const mw__way *way)
+{
+    mw__way *next = way ? way->next : NULL;
+    for (size_t lane = way ? way->lane + 1u : 0; !next && lane < MW_LANES; lane++)
+        next = client->pacer.ways[lane];
+    return next;
+}
+
 static void ask_again(mw_client *client, bool only_capped)
 {
     client->queue.capped = false;
-    for (size_t lane = 0; lane < MW_LANES; lane++) {
-        for (mw__way *way = client->pacer.ways[lane]; way; way = way->next) {
-            if (!only_capped || way->denial.reason == MW_WAIT_CONCURRENCY)
-                way->denial.until = 0;
-        }
+    for (mw__way *way = NULL; (way = next_way(client, way)) != NULL;) {
+        if (!only_capped || way->denial.reason == MW_WAIT_CONCURRENCY)
+            way->denial.until = 0;
     }
 }
 
@@ -227,78 +232,137 @@ static void set_alarm(mw__alarm *alarm, int64_t at, int64_t now)
     uv_timer_start(&alarm->timer, on_alarm, (uint64_t)wait, 0);
 }
 
+static void sooner(int64_t *at, int64_t than)
+{
+    *at = *at == 0 || than < *at ? than : *at;
+}
+
+/* When somebody has to be asked or told next; 0: never. */
+static int64_t next_look(const mw_client *client, int64_t now)
+{
+    const mw__queue *queue = &client->queue;
+    bool room = client->running < client->concurrency; /* else the end of a call asks again */
+    int64_t at = 0;
+    for (size_t lane = 0; lane < MW_LANES; lane++) {
+        int64_t tell = queue->told_us[lane] + MW_WAIT_AGAIN_MS * MS;
+        if (client->gate.watches && queue->told_us[lane] > 0 && tell > now)
+            sooner(&at, tell);
+    }
+    for (const mw__way *way = NULL; (way = next_way(client, way)) != NULL;) {
+        int64_t until = way->denial.until; /* its time may have come since it was denied */
+        if (way->waiting > 0 && until > 0 && (until > now || room))
+            sooner(&at, until);
+    }
+    return at;
+}
+
 void mw__queue_rest(mw_client *client)
 {
     mw__queue *queue = &client->queue;
-    if (!queue->alarm || (queue->waiting == 0 && queue->alarm->at == 0))
+    if (!queue->alarm)
+        return;
+    bool news = client->pacer.meters->trouble[0] || (queue->denied && queue->waiting > 0);
+    if (news && client->gate.watches)
+        mw__loop_post(client->loop, &queue->post);
+    if (queue->waiting == 0 && queue->alarm->at == 0)
         return;
     int64_t now = mw_loop_now(client->loop);
-    int64_t at = 0;
-    bool room = client->running < client->concurrency; /* else the end of a call asks again */
-    for (size_t lane = 0; lane < MW_LANES && queue->waiting > 0; lane++) {
-        int64_t tell = queue->told_us[lane] + MW_WAIT_AGAIN_MS * MS;
-        bool told = client->gate.watches && queue->told_us[lane] > 0;
-        if (told && (at == 0 || tell < at))
-            at = tell;
-        for (const mw__way *way = client->pacer.ways[lane]; way; way = way->next) {
-            int64_t until = way->denial.until; /* its time may have come since it was denied */
-            if (way->waiting > 0 && until > 0 && (until > now || room) && (at == 0 || until < at))
-                at = until;
-        }
-    }
-    set_alarm(queue->alarm, at, now);
-    if (queue->denied && queue->waiting > 0 && client->gate.watches)
-        mw__loop_post(client->loop, &queue->post);
+    set_alarm(queue->alarm, queue->waiting > 0 ? next_look(client, now) : 0, now);
 }
 
-/* What is to be said of a way; false: its wait is not worth it. */
-static bool describe(const mw_client *client, const mw__way *way, int64_t now, mw_wait *wait)
+/* ---- what is told ---- */
+
+/* The meter that a way waits for, or NULL. */
+static mw__meter *awaited(const mw__way *way, int64_t now)
+{
+    return way->waiting > 0 && is_denied(way, now) ? way->meters[way->denial.meter] : NULL;
+}
+
+/* Calls that wait for a meter. */
+static uint32_t waiting_for(const mw_client *client, const mw__meter *meter, int64_t now)
+{
+    uint32_t calls = 0;
+    for (const mw__way *way = NULL; (way = next_way(client, way)) != NULL;)
+        calls += awaited(way, now) == meter ? way->waiting : 0;
+    return calls;
+}
+
+/* Whether calls of the client itself may have taken places of a meter. */
+static bool has_places(const mw_client *client, const mw__meter *meter)
+{
+    for (const mw__way *way = NULL; (way = next_way(client, way)) != NULL;) {
+        for (size_t i = 0; client->queue.lanes[way->lane].running > 0 && i < way->count; i++) {
+            if (way->meters[i] == meter)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What is to be said of a way that waits for a meter; false: its wait is not worth it. */
+static bool describe(const mw_client *client, const mw__way *way, mw__meter *meter, int64_t now,
+                     mw_wait *wait)
 {
     const mw__denial *denial = &way->denial;
-    if (way->waiting == 0 || !is_denied(way, now))
-        return false;
-    mw__meter *meter = way->meters[denial->meter];
     const mw__meters_kind *kind = meter->meters->kind;
     int64_t most = MW_WAIT_TOLD_MS * MS;
     int64_t left = 0;
     if (denial->reason == MW_WAIT_CONCURRENCY) { /* own calls that are in flight are no news */
-        if (client->queue.lanes[way->lane].running > 0 || now - way->denied_us <= most)
+        if (now - way->denied_us <= most || has_places(client, meter))
             return false;
     } else {
-        int64_t when = kind->when(meter, now, way->waiting);
+        int64_t when = kind->when(meter, now, waiting_for(client, meter, now));
         left = (when > denial->until ? when : denial->until) - now;
         if (left <= most)
             return false;
     }
     *wait = (mw_wait){.service = client->gate.service,
-                      .lane = way->lane,
+                      .lane = way->lanes[denial->meter],
                       .reason = denial->reason,
                       .seconds = (double)left / 1e6,
+                      .waiting = way->waiting,
                       .allowed = kind->allowed(meter),
                       .window_ms = meter->limit.window_ms};
     return true;
 }
 
-/* What is said of a lane is that of the way that waits longest. */
-static void tell_lane(mw_client *client, size_t lane, int64_t now)
+/* What is said of a lane's limit, of which each account has its own, is that of the longest wait. */
+static void tell_limit(mw_client *client, size_t lane, int64_t now)
 {
     mw__queue *queue = &client->queue;
     int64_t told = queue->told_us[lane];
-    if (queue->lanes[lane].waiting == 0 || (told > 0 && now - told < MW_WAIT_AGAIN_MS * MS))
+    if (told > 0 && now - told < MW_WAIT_AGAIN_MS * MS)
         return;
-    bool found = false;
     mw_wait longest = {0};
-    for (const mw__way *way = client->pacer.ways[lane]; way; way = way->next) {
+    uint32_t waiting = 0;
+    for (const mw__way *way = NULL; (way = next_way(client, way)) != NULL;) {
         mw_wait wait;
-        if (describe(client, way, now, &wait) && (!found || wait.seconds > longest.seconds)) {
+        mw__meter *meter = awaited(way, now);
+        if (!meter || way->lanes[way->denial.meter] != lane)
+            continue;
+        waiting += way->waiting;
+        if (describe(client, way, meter, now, &wait) &&
+            (longest.waiting == 0 || wait.seconds > longest.seconds))
             longest = wait;
-            found = true;
-        }
     }
-    queue->told_us[lane] = found ? now : 0;
-    longest.waiting = queue->lanes[lane].waiting;
-    if (found)
-        mw__gate_tell(&client->gate, &longest);
+    if (longest.waiting == 0)
+        return;
+    queue->told_us[lane] = now;
+    longest.waiting = waiting;
+    mw__gate_tell(&client->gate, &longest);
+}
+
+/* For all clients that use the file: whoever comes first. */
+static void tell_trouble(mw_client *client)
+{
+    char text[MW_MAX_TROUBLE];
+    char *trouble = client->pacer.meters->trouble;
+    if (!trouble[0] || !client->gate.watches)
+        return;
+    memcpy(text, trouble, sizeof text);
+    trouble[0] = '\0';
+    mw_wait wait = {.service = client->gate.service, .reason = MW_WAIT_UNSHARED, .trouble = text};
+    mw__gate_tell(&client->gate, &wait);
 }
 
 static void on_tell(mw__post *post)
@@ -306,8 +370,9 @@ static void on_tell(mw__post *post)
     mw_client *client = (mw_client *)(void *)((char *)post - offsetof(mw_client, queue.post));
     int64_t now = mw_loop_now(client->loop);
     client->queue.denied = false;
+    tell_trouble(client);
     for (size_t lane = 0; lane < MW_LANES; lane++)
-        tell_lane(client, lane, now);
+        tell_limit(client, lane, now);
     mw__queue_rest(client);
 }
 

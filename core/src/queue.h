@@ -14,7 +14,7 @@ typedef struct mw__queue {
     bool capped; /* a way was denied for a place in flight, which a call of this client may give back */
     bool denied; /* since somebody was told */
     mw_lane_stats lanes[MW_LANES];
-    int64_t told_us[MW_LANES]; /* when somebody was told of the wait that lasts, or 0 */
+    int64_t told_us[MW_LANES]; /* when somebody was told last of a wait for the limit of the lane, or 0 */
     mw__alarm *alarm;
     mw__post post; /* tells */
 } mw__queue;

@@ -74,8 +74,10 @@ void mw__wire_pack_stats(uint64_t sent, const mw_lane_stats stats[MW_LANES], cha
 int mw__wire_unpack_stats(const char *data, size_t length, uint64_t *sent,
                           mw_lane_stats stats[MW_LANES], size_t *at, const char **problem);
 
-/* A wait that a gate tells of; its service is the gate's. */
+/* A wait that a gate tells of; its service is the gate's. Packed, it is numbers and the trouble with its NUL, if there
+ * is one: mw__wire_wait_size bytes. Unpacked, the trouble is borrowed from the bytes. */
 #define MW__WIRE_WAIT (sizeof(double) + 5 * sizeof(uint32_t))
+size_t mw__wire_wait_size(const mw_wait *wait);
 void mw__wire_pack_wait(const mw_wait *wait, char *to);
 int mw__wire_unpack_wait(const char *data, size_t length, mw_wait *wait, size_t *at,
                          const char **problem);

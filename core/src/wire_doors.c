@@ -24,8 +24,8 @@ static void on_wait(const mw_wait *wait, void *ud)
     char *payload;
     if (mw_channel_queued(door->channel) > MW_WIRE_BACKLOG)
         return;
-    if (mw__channel_reserve(door->channel, MW__W_WAIT, door->number, MW__WIRE_WAIT, &payload) ==
-        MW_OK)
+    if (mw__channel_reserve(door->channel, MW__W_WAIT, door->number, mw__wire_wait_size(wait),
+                            &payload) == MW_OK)
         mw__wire_pack_wait(wait, payload);
 }
 

@@ -1,4 +1,4 @@
-/* wire_lanes.c: owns the bytes of stats and of waits: numbers one after the other. Must not know channels. One thread
+/* wire_lanes.c: owns the bytes of stats and of waits: numbers one after the other, and a text. Must not know channels. One thread
  * at a time. */
 #include <math.h>
 #include <string.h>
@@ -59,12 +59,34 @@ int mw__wire_unpack_stats(const char *data, size_t length, uint64_t *sent,
     return finish(&r, at, problem);
 }
 
+size_t mw__wire_wait_size(const mw_wait *wait)
+{
+    return MW__WIRE_WAIT + (wait->trouble ? strlen(wait->trouble) + 1 : 0);
+}
+
 void mw__wire_pack_wait(const mw_wait *wait, char *to)
 {
     uint32_t numbers[] = {(uint32_t)wait->lane, (uint32_t)wait->reason, wait->waiting,
                           wait->allowed, wait->window_ms};
     memcpy(to, &wait->seconds, sizeof wait->seconds);
     memcpy(to + sizeof wait->seconds, numbers, sizeof numbers);
+    if (wait->trouble)
+        memcpy(to + MW__WIRE_WAIT, wait->trouble, strlen(wait->trouble) + 1);
+}
+
+/* The text to the end of the bytes. */
+static const char *get_trouble(mw__reader *r)
+{
+    const char *text = r->data + r->at;
+    size_t length = r->length - r->at;
+    if (r->status != MW_OK)
+        return NULL;
+    if (length == 0 || length > MW_MAX_TROUBLE || memchr(text, '\0', length) != text + length - 1) {
+        mw__reader_bad(r, r->at, "a trouble that does not end where it should");
+        return NULL;
+    }
+    r->at = r->length;
+    return text;
 }
 
 int mw__wire_unpack_wait(const char *data, size_t length, mw_wait *wait, size_t *at,
@@ -79,13 +101,15 @@ int mw__wire_unpack_wait(const char *data, size_t length, mw_wait *wait, size_t 
         mw__reader_bad(&r, 0, "a time that never comes");
     if (numbers[0] >= MW_LANES)
         mw__reader_bad(&r, sizeof seconds, "no such lane");
-    if (numbers[1] > MW_WAIT_CONCURRENCY)
+    if (numbers[1] > MW_WAIT_UNSHARED)
         mw__reader_bad(&r, sizeof seconds + sizeof numbers[0], "no such reason to wait");
     *wait = (mw_wait){.seconds = seconds,
                       .lane = (mw_lane)(numbers[0] % MW_LANES),
-                      .reason = (mw_wait_reason)(numbers[1] % (MW_WAIT_CONCURRENCY + 1)),
+                      .reason = (mw_wait_reason)(numbers[1] % (MW_WAIT_UNSHARED + 1)),
                       .waiting = numbers[2],
                       .allowed = numbers[3],
                       .window_ms = numbers[4]};
+    if (wait->reason == MW_WAIT_UNSHARED)
+        wait->trouble = get_trouble(&r);
     return finish(&r, at, problem);
 }

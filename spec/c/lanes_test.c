@@ -490,14 +490,70 @@ TEST(waits_are_told_once_for_a_lane)
     run_until(&d, &all.count, 2);
     CHECK_INT(all.last.lane, MW_LANE_ALL);
     CHECK_INT(all.last.reason, MW_WAIT_REFUSED);
-    CHECK_INT(all.last.waiting, 1);
+    CHECK_INT(all.last.waiting, 5); /* the searches wait for that now, too */
     mw_wait_text(&all.last, text, sizeof text);
-    CHECK_STR(text, "waiting 50 s because the server refused the lane all (429); 1 call is queued");
+    CHECK_STR(text,
+              "waiting 50 s because the server refused the lane all (429); 5 calls are queued");
     mw_gate_cancel(mw_client_gate(d.client), id);
     run_until(&d, &r.calls, 4);
     close_desk(&d);
     CHECK(!all.watch.prev && !one.watch.prev);
     CHECK_INT(one.count, 1);
+}
+
+TEST(one_limit_is_told_once_for_all_who_wait_for_it)
+{
+    desk d;
+    result r = {0};
+    told all = {.watch = {.fn = on_wait, .ud = &all}};
+    char text[128];
+    open_desk(&d, LIMIT(MW_LANE_ALL, 2, 20000));
+    mw_gate_watch_waits(mw_client_gate(d.client), &all.watch);
+    for (int i = 0; i < 3; i++) {
+        submit(&d, &r, "G1");
+        submit(&d, &r, "S1");
+        submit(&d, &r, "D1");
+    }
+    run_until(&d, &r.calls, 2);
+    run_until(&d, &all.count, 1);
+    CHECK_INT(all.last.lane, MW_LANE_ALL);
+    CHECK_INT(all.last.waiting, 7);
+    CHECK(all.last.seconds > 79 && all.last.seconds < 81); /* two of them each window */
+    mw_wait_text(&all.last, text, sizeof text);
+    CHECK_STR(text, "waiting 81 s for the limit of the lane all (2/20s); 7 calls are queued");
+    for (int i = 0; i < 20; i++)
+        mw_loop_run(d.loop, false);
+    CHECK_INT(all.count, 1);
+    CHECK_INT(lane_stats(d.client, MW_LANE_SEARCH).waiting, 2);
+    CHECK_INT(lane_stats(d.client, MW_LANE_WRITE).waiting, 3);
+    close_desk(&d);
+    CHECK_INT(all.count, 1);
+}
+
+/* Whether or not somebody waits in between. */
+TEST(a_limit_that_binds_again_and_again_is_one_wait)
+{
+    desk d;
+    result r = {0};
+    told all = {.watch = {.fn = on_wait, .ud = &all}};
+    open_desk(&d, LIMIT(MW_LANE_SEARCH, 1, 20000));
+    mw_gate_watch_waits(mw_client_gate(d.client), &all.watch);
+    submit(&d, &r, "S1");
+    run_until(&d, &r.calls, 1);
+    for (int i = 0; i < 3; i++) {
+        mw_call_id id = submit(&d, &r, "S1");
+        run_until(&d, &all.count, 1);
+        mw_gate_cancel(mw_client_gate(d.client), id);
+        run_until(&d, &r.calls, i + 2);
+        CHECK_INT(lane_stats(d.client, MW_LANE_SEARCH).waiting, 0);
+    }
+    CHECK_INT(all.count, 1);
+    d.client->queue.told_us[MW_LANE_SEARCH] -= (MW_WAIT_AGAIN_MS - 50) * MS; /* almost so long ago */
+    submit(&d, &r, "S1");
+    run_until(&d, &all.count, 2);
+    CHECK_INT(all.last.waiting, 1);
+    CHECK_INT(r.calls, 4);
+    close_desk(&d);
 }
 
 TEST(short_waits_are_not_told)
@@ -521,6 +577,18 @@ TEST(the_words_for_waits)
     wait.lane = MW_LANE_SEARCH;
     mw_wait_text(&wait, text, sizeof text);
     CHECK_STR(text, "waiting 34 s for the limit of the lane search (100/min); 12 calls are queued");
+    static const struct {
+        double seconds;
+        const char *text;
+    } times[] = {{2.1, "waiting 3 s for"},          {119.2, "waiting 120 s for"},
+                 {120.1, "waiting 2 min for"},      {2940, "waiting 49 min for"},
+                 {120 * 60, "waiting 120 min for"}, {120 * 60 + 1, "waiting 2 h for"},
+                 {5 * 3600, "waiting 5 h for"}};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        wait.seconds = times[i].seconds;
+        mw_wait_text(&wait, text, strlen(times[i].text) + 1);
+        CHECK_STR(text, times[i].text);
+    }
     wait.reason = MW_WAIT_CONCURRENCY;
     mw_wait_text(&wait, text, sizeof text);
     CHECK_STR(
@@ -528,7 +596,11 @@ TEST(the_words_for_waits)
         "waiting for a place in the lane search, which others have taken; 12 calls are queued");
     mw_wait_text(&wait, text, 12);
     CHECK_STR(text, "waiting for");
+    wait = (mw_wait){.reason = MW_WAIT_UNSHARED, .trouble = "the file is gone"};
+    mw_wait_text(&wait, text, sizeof text);
+    CHECK_STR(text, "the file is gone");
     CHECK_STR(mw_wait_reason_name(MW_WAIT_LIMIT), "limit");
+    CHECK_STR(mw_wait_reason_name(MW_WAIT_UNSHARED), "unshared");
     CHECK_STR(mw_wait_reason_name(MW_WAIT_REFUSED), "refused");
     CHECK_STR(mw_wait_reason_name(MW_WAIT_CONCURRENCY), "concurrency");
 }

@@ -44,6 +44,15 @@ static int l_tell(lua_State *L)
     return 0;
 }
 
+/* trouble(text): the gate tells of a shared file that has failed. Upvalue 1: the state. */
+static int l_trouble(lua_State *L)
+{
+    const state *s = lua_touserdata(L, lua_upvalueindex(1));
+    mw_wait wait = {.reason = MW_WAIT_UNSHARED, .trouble = luaL_checkstring(L, 1)};
+    mw__gate_tell(mw_client_gate(s->client), &wait);
+    return 0;
+}
+
 static void open_state(state *s)
 {
     *s = (state){0};
@@ -58,6 +67,9 @@ static void open_state(state *s)
     lua_pushlightuserdata(s->L, s);
     lua_pushcclosure(s->L, l_tell, 1);
     lua_setglobal(s->L, "tell");
+    lua_pushlightuserdata(s->L, s);
+    lua_pushcclosure(s->L, l_trouble, 1);
+    lua_setglobal(s->L, "trouble");
 }
 
 static void close_state(state *s)
@@ -102,6 +114,29 @@ TEST(the_handler_gets_the_wait_as_a_task)
           "assert(w.text:find('search', 1, true))\n"
           "tell(0, 3, 0); core.sleep(0.001); core.sleep(0.001)\n"
           "assert(#got == 2 and got[2].allowed == nil and got[2].window == nil)\n");
+    CHECK_STR(s.logged, "");
+    close_state(&s);
+}
+
+TEST(trouble_with_a_shared_file_is_no_wait)
+{
+    state s;
+    open_state(&s);
+    check(&s,
+          "trouble('limits.db is ' .. 'gone'); tell(0, 5); core.sleep(0.001); core.sleep(0.001)\n");
+    CHECK_STR(s.logged,
+              "warn: limits.db is gone\n"
+              "info: waiting 5 s for the limit of the lane all (100/min); 12 calls are queued\n");
+    s.logged[0] = '\0';
+    check(
+        &s,
+        "local got = {}\n"
+        "core.on_wait(function(w) got[#got + 1] = w end)\n"
+        "tell(0, 5); trouble(('x'):rep(255)); core.sleep(0.001); core.sleep(0.001)\n"
+        "assert(#got == 2 and got[1].reason == 'limit', #got)\n"
+        "local w = got[2]\n"
+        "assert(w.reason == 'unshared' and w.text == ('x'):rep(255))\n"
+        "assert(w.service == 'ooctopus' and w.lane == 'all' and w.waiting == 0 and not w.allowed)\n");
     CHECK_STR(s.logged, "");
     close_state(&s);
 }

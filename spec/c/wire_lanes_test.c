@@ -16,6 +16,7 @@
 typedef struct heard {
     mw_gate_watch watch;
     mw_wait wait; /* the last */
+    char trouble[MW_MAX_TROUBLE];
     int times;
 } heard;
 
@@ -23,6 +24,7 @@ static void on_wait(const mw_wait *wait, void *ud)
 {
     heard *h = ud;
     h->wait = *wait;
+    snprintf(h->trouble, sizeof h->trouble, "%s", wait->trouble ? wait->trouble : "none");
     h->times++;
 }
 
@@ -146,6 +148,7 @@ TEST(a_worker_is_told_of_the_waits_behind_its_door)
     CHECK_INT(first.wait.waiting, 12);
     CHECK_INT(first.wait.allowed, 100);
     CHECK_INT(first.wait.window_ms, 60000);
+    CHECK_STR(first.trouble, "none");
     mw_gate_unwatch(&second.watch);
     mw__gate_tell(mw_client_gate(p.client), &told);
     turns(&p, 5);
@@ -154,6 +157,29 @@ TEST(a_worker_is_told_of_the_waits_behind_its_door)
     CHECK_INT(p.ends, 0);
     close_pair(&p);
     CHECK(first.watch.prev == NULL); /* the gate's end took it off */
+}
+
+TEST(a_worker_is_told_of_trouble_with_a_shared_file)
+{
+    pair p;
+    heard h;
+    char longest[MW_MAX_TROUBLE] = "";
+    open_pair(&p);
+    CHECK_INT(mw_wire_gate(p.wire, 0, MW_OOCTOPUS, &p.gate), MW_OK);
+    listen_to(&h, p.gate);
+    mw_wait wait = {.reason = MW_WAIT_UNSHARED, .trouble = "the file is gone"};
+    mw__gate_tell(mw_client_gate(p.client), &wait);
+    turns(&p, 5);
+    CHECK_INT(h.wait.reason, MW_WAIT_UNSHARED);
+    CHECK_STR(h.trouble, "the file is gone");
+    memset(longest, 'x', sizeof longest - 1);
+    wait.trouble = longest;
+    mw__gate_tell(mw_client_gate(p.client), &wait);
+    turns(&p, 5);
+    CHECK_INT(h.times, 2);
+    CHECK_STR(h.trouble, longest);
+    CHECK_INT(p.ends, 0);
+    close_pair(&p);
 }
 
 TEST(nobody_is_told_when_the_brokers_end_has_gone)
@@ -329,7 +355,8 @@ static void check_wait(const char *bytes, size_t length, const char *problem, in
     pair p = {0};
     heard h;
     int fds[2];
-    char frame[MW_FRAME_HEADER + 64] = {(char)length, 0, 0, 0, MW_FRAME_VERSION, MW__W_WAIT};
+    char frame[MW_FRAME_HEADER + 512] = {(char)length,     (char)(length >> 8), 0, 0,
+                                         MW_FRAME_VERSION, MW__W_WAIT};
     memcpy(frame + MW_FRAME_HEADER, bytes, length);
     CHECK_INT(mw_loop_new(&p.loop), MW_OK);
     CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -367,7 +394,28 @@ TEST(a_wait_is_told_as_it_was_packed_or_ends_the_channel)
     mw__wire_pack_wait(&wait, bytes);
     check_wait(bytes, MW__WIRE_WAIT, "lane", 1);
     wait = told;
-    wait.reason = (mw_wait_reason)(MW_WAIT_CONCURRENCY + 1);
+    wait.reason = (mw_wait_reason)(MW_WAIT_UNSHARED + 1);
     mw__wire_pack_wait(&wait, bytes);
     check_wait(bytes, MW__WIRE_WAIT, "reason", 1);
+}
+
+TEST(a_trouble_ends_where_it_says_or_ends_the_channel)
+{
+    char bytes[MW__WIRE_WAIT + MW_MAX_TROUBLE + 1];
+    mw_wait wait = {.reason = MW_WAIT_UNSHARED, .trouble = "gone"};
+    size_t length = mw__wire_wait_size(&wait);
+    mw__wire_pack_wait(&wait, bytes);
+    check_wait(bytes, length, "sound", 0);
+    for (size_t cut = 0; cut < length; cut++)
+        check_wait(bytes, cut, "cut", 1);
+    bytes[length] = '\0';
+    check_wait(bytes, length + 1, "two ends", 1);
+    memset(bytes + MW__WIRE_WAIT, 'x', MW_MAX_TROUBLE);
+    bytes[sizeof bytes - 1] = '\0';
+    check_wait(bytes, sizeof bytes, "too long", 1);
+    bytes[sizeof bytes - 2] = '\0';
+    check_wait(bytes, sizeof bytes - 1, "as long as may be", 0);
+    wait.reason = MW_WAIT_LIMIT;
+    mw__wire_pack_wait(&wait, bytes);
+    check_wait(bytes, length, "trouble without a reason", 1);
 }

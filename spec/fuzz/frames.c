@@ -255,7 +255,9 @@ static void on_wait(const mw_wait *wait, void *ud)
 {
     ((stage *)ud)->answers++;
     promise(wait->service == MW_OOCTOPUS && (unsigned)wait->lane < MW_LANES);
-    promise(wait->seconds >= 0 && (unsigned)wait->reason <= MW_WAIT_CONCURRENCY);
+    promise(wait->seconds >= 0 && (unsigned)wait->reason <= MW_WAIT_UNSHARED);
+    promise((wait->reason == MW_WAIT_UNSHARED) ==
+            (wait->trouble && strlen(wait->trouble) < MW_MAX_TROUBLE));
 }
 
 static void try_wait(const char *data, size_t size)

@@ -138,6 +138,14 @@ static size_t seed_wait(uint8_t *data, size_t cap)
     return put(data, cap, FUZZ_WAIT, bytes, sizeof bytes);
 }
 
+static size_t seed_trouble(uint8_t *data, size_t cap)
+{
+    mw_wait wait = {.reason = MW_WAIT_UNSHARED, .trouble = "the file is gone"};
+    char bytes[MW__WIRE_WAIT + MW_MAX_TROUBLE];
+    mw__wire_pack_wait(&wait, bytes);
+    return put(data, cap, FUZZ_WAIT, bytes, mw__wire_wait_size(&wait));
+}
+
 static size_t seed_stats(uint8_t *data, size_t cap)
 {
     mw_lane_stats stats[MW_LANES] = {{.sent = 3, .running = 1, .allowed = 3000}};
@@ -171,6 +179,8 @@ size_t mw_fuzz_seed(unsigned n, uint8_t *data, size_t cap)
         return seed_stats(data, cap);
     case 8:
         return put(data, cap, FUZZ_JSON, json, sizeof json - 1);
+    case 9:
+        return seed_trouble(data, cap);
     default:
         return 0;
     }

@@ -71,24 +71,31 @@ typedef struct mw_lane_stats {
 } mw_lane_stats;
 
 typedef enum mw_wait_reason {
-    MW_WAIT_LIMIT,      /* the lane's own limit is used up */
-    MW_WAIT_REFUSED,    /* the server answered 429 */
-    MW_WAIT_CONCURRENCY /* as many requests as may are in flight in other processes */
+    MW_WAIT_LIMIT,   /* the lane's limit is used up */
+    MW_WAIT_REFUSED, /* the server answered 429 */
+    MW_WAIT_CONCURRENCY, /* as many requests as may are in flight elsewhere: other processes, other clients */
+    MW_WAIT_UNSHARED /* nobody waits: the shared file can't be used any more. Told once for a file */
 } mw_wait_reason;
 
 /* Somebody has to wait for more than MW_WAIT_TOLD_MS: told when it turns out, and again every MW_WAIT_AGAIN_MS while it
- * lasts, for each lane once. */
+ * lasts. It is told of the limit that they wait for, once for all of them, whatever their own lanes: searches that wait
+ * for the limit of `all` are told as `all`. A limit that is used up window after window is one wait that lasts. */
 #define MW_WAIT_TOLD_MS 2000
 #define MW_WAIT_AGAIN_MS 30000
 
+#define MW_MAX_TROUBLE 256 /* bytes of mw_wait.trouble, with the NUL at its end */
+
 typedef struct mw_wait {
     mw_service service;
-    mw_lane lane;
+    mw_lane lane; /* whose limit it is; MW_LANE_ALL with MW_WAIT_UNSHARED */
     mw_wait_reason reason;
-    double seconds;   /* until the last one in the queue has gone, as far as can be told */
-    uint32_t waiting; /* calls in the queue of the lane */
+    double seconds;   /* until the last one that waits for it has gone, as far as can be told */
+    uint32_t waiting; /* calls that wait for it, of all lanes */
     uint32_t allowed; /* requests in a window, as in mw_lane_stats */
     uint32_t window_ms;
+    const char *
+        trouble; /* with MW_WAIT_UNSHARED: what is wrong with which file, one line; else NULL. Borrowed until
+                          * the watcher returns */
 } mw_wait;
 
 typedef void (*mw_wait_fn)(const mw_wait *wait, void *ud);
@@ -103,10 +110,11 @@ struct mw_gate_watch {
     mw_gate_watch **prev; /* NULL: on no list */
 };
 
-/* "waiting 34 s for the limit of the lane search (100/min); 12 calls are queued", cut to `size`. Any thread. */
+/* "waiting 34 s for the limit of the lane search (100/min); 12 calls are queued", cut to `size`. Beyond 120 s it says
+ * minutes, beyond 120 min hours. Any thread. */
 void mw_wait_text(const mw_wait *wait, char *text, size_t size);
 
-/* "limit", "refused", "concurrency". Any thread; static. */
+/* "limit", "refused", "concurrency", "unshared". Any thread; static. */
 const char *mw_wait_reason_name(mw_wait_reason reason);
 
 #ifdef __cplusplus
