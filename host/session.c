@@ -6,6 +6,19 @@
 #include "interrupt.h"
 #include "profiles.h"
 
+/* The twin of a run has no limits, so that its clients need none; what the environment says holds here as well. */
+static int pace_twin(mw__env *env)
+{
+    static const unsigned limits[] = {MW__ENV_OOCTOPUS_LIMITS, MW__ENV_CIRCUIT_LIMITS};
+    int code = MW_OK;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0] && code == MW_OK; i++) {
+        const char *own = env->values[limits[i]];
+        if (!own || !*own)
+            code = mw__env_set(env, limits[i], "off");
+    }
+    return code;
+}
+
 int mw__session_prepare(mw__session *session, const mw__args *args)
 {
     const char *name = args->command->name;
@@ -21,6 +34,8 @@ int mw__session_prepare(mw__session *session, const mw__args *args)
     mw__twin_options options = {.host = "127.0.0.1", .lua_dir = session->lua_dir};
     if (mw__twin_start(&options, &session->twin, &session->env, &error) < 0)
         return mw__complain(name, MW_EXIT_SCRIPT, "%s", error.message);
+    if (pace_twin(&session->env) < 0)
+        return mw__complain(name, MW_EXIT_SCRIPT, "out of memory");
     return MW_EXIT_OK;
 }
 

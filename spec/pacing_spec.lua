@@ -17,10 +17,11 @@ describe("pacing", function()
         seen = {}
         local server = core.server { handler = function(request)
             seen[#seen + 1] = { verb = request.method, path = request.path, at = mw.now() }
+            local status, headers, body
             if handler then
-                handler(request)
+                status, headers, body = handler(request)
             end
-            return 200, { ["content-type"] = "application/json" }, '{"payload":[]}'
+            return status or 200, headers or { ["content-type"] = "application/json" }, body or '{"payload":[]}'
         end }
         open[#open + 1] = server
         return server.url
@@ -182,6 +183,40 @@ describe("pacing", function()
         end)
     end)
 
+    it("stops a lane for all when one call that is not to be sent again is refused", function()
+        local client = desk(serve(function()
+            if #seen == 1 then
+                return 429, { ["retry-after"] = "1" }, "Retry later"
+            end
+        end), { limits = false })
+        local err = failing("rate_limited", client.agents.list, client.agents, nil, { retries = 0 })
+        assert.equal(1, err.attempts)
+        client.teams:list()
+        assert.equal(2, #seen)
+        assert.is_true(seen[2].at - seen[1].at > 0.99)
+    end)
+
+    it("lets a client go on when another one of the process gives its place back", function()
+        local held = true
+        local url = serve(function()
+            while held do
+                mw.sleep(0.001)
+            end
+        end)
+        local limits = { write = { concurrency = 1 } }
+        local one, other = desk(url, { limits = limits }), desk(url, { limits = limits })
+        local first = mw.spawn(function() one.teams:update(1, { name = "night" }) end)
+        until_(function() return #seen == 1 end)
+        local second = mw.spawn(function() other.teams:update(2, { name = "night" }) end)
+        until_(function() return other:stats().lanes.write.waiting == 1 end)
+        mw.sleep(0.05)
+        assert.equal(1, #seen)
+        held = false
+        first:wait()
+        second:wait()
+        assert.equal("/api/v1/accounts/1/teams/2", seen[2].path)
+    end)
+
     it("keeps every 429 from the script", function()
         local t = twin.start { limits = "20/s" }
         open[#open + 1] = { close = function() t:stop() end }
@@ -307,12 +342,23 @@ describe("pacing", function()
             assert.equal(1, code)
         end)
 
-        it("holds them with a twin of its own as well", function()
-            local script = 'print(require "moonwire".connect "ooctopus":stats().lanes.all.allowed)'
-            local output, errors = host.allowed(script, { flags = { "--twin" },
-                env = { OOCTOPUS_LIMITS = "all=7/s" } })
-            assert.equal("", errors)
-            assert.equal("7\n", output)
+        it("has none with a twin of its own, unless the environment says so", function()
+            local script = [[
+                local mw = require "moonwire"
+                local desk = mw.connect "ooctopus"
+                mw.map({ n = tonumber(...) }, function() desk.teams:list() end, { concurrency = 32 })
+                local lane = desk:stats().lanes.all
+                print(lane.sent, lane.allowed)
+            ]]
+            for _, case in ipairs {
+                { false, "3200", "3200\tnil\n" }, { "", "1", "1\tnil\n" },
+                { "all=7/s", "8", "8\t7\n" }, { "search=5/s", "1", "1\t3000\n" },
+            } do
+                local output, errors = host.allowed(script, { flags = { "--twin" }, arguments = { case[2] },
+                    env = { OOCTOPUS_LIMITS = case[1] } })
+                assert.equal("", errors) -- no wait was told, either
+                assert.equal(case[3], output)
+            end
         end)
     end)
 end)

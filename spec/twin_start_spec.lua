@@ -28,6 +28,27 @@ describe("twin.start", function()
         calls.failing("network", desk.profile.get, desk.profile, nil, { retries = 0 })
     end)
 
+    it("paces its clients only when it has limits", function()
+        local t <close> = twin.start { data = "empty" }
+        assert.same({ false, false }, { t.ooctopus.limits, t.circuit.limits })
+        local told = 0
+        mw.on_wait(function() told = told + 1 end)
+        for _, desk in ipairs { t:connect "ooctopus", mw.ooctopus(t.ooctopus) } do
+            assert.is_nil(desk:stats().lanes.all.allowed)
+            mw.map({ n = 1600 }, function() desk.teams:list() end, { concurrency = 32 }) -- 3200, in one minute
+            assert.equal(1600, desk:stats().requests)
+            desk:close()
+        end
+        mw.on_wait(nil)
+        assert.equal(0, told)
+        local off <close> = twin.start { limits = "off" }
+        assert.is_false(off.ooctopus.limits)
+        local limited <close> = twin.start { limits = "platform" }
+        local desk <close> = limited:connect "ooctopus"
+        local lanes = desk:stats().lanes
+        assert.same({ 3000, 100, 100 }, { lanes.all.allowed, lanes.search.allowed, lanes.reports.allowed })
+    end)
+
     it("refuses options that it doesn't know, naming the caller's line", function()
         local refused = calls.failing("invalid", twin.start, { fault = {} })
         assert.equal("twin.start: unknown option 'fault'", refused.message)

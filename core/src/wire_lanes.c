@@ -1,5 +1,5 @@
-/* wire_lanes.c: owns the bytes of stats and of waits: numbers one after the other, and a text. Must not know channels. One thread
- * at a time. */
+/* wire_lanes.c: owns the bytes of stats and of waits: numbers one after the other, and a text. Must not know channels.
+ * One thread at a time. */
 #include <math.h>
 #include <string.h>
 

@@ -42,15 +42,16 @@ core.own()
 --- What a handler of `mw.on_wait` gets.
 ---@class moonwire.wait
 ---@field service "ooctopus"|"circuit"
----@field lane string "search"
---- The lane's own limit is used up; the server has answered 429; as many requests as may are in flight in other
---- processes.
----@field reason "limit"|"refused"|"concurrency"
----@field seconds number until the last one of those that wait has gone, as far as can be told
----@field waiting integer calls that wait in the lane
+---@field lane string "search": the lane whose limit it is; calls of other lanes may wait for it, too
+--- The limit is used up; the server has answered 429; as many requests as may are in flight elsewhere; nobody waits, but
+--- the file of `shared` can't be used any more, and the process goes on with limits of its own: told once.
+---@field reason "limit"|"refused"|"concurrency"|"unshared"
+---@field seconds number until the last one of those that wait for it has gone, as far as can be told
+---@field waiting integer calls that wait for it, of all lanes
 ---@field allowed integer? requests in a window; nil: the lane has no limit
 ---@field window number? its length in seconds, with `allowed`
---- The line for people: "waiting 34 s for the limit of the lane search (100/min); 12 calls are queued".
+--- The line for people: "waiting 34 s for the limit of the lane search (100/min); 12 calls are queued", or what is
+--- wrong with the shared file.
 ---@field text string
 
 return {

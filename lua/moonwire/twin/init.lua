@@ -141,8 +141,9 @@ end
 --- A running twin.
 ---@class moonwire.twin.running
 ---@field url string "http://127.0.0.1:PORT"
----@field ooctopus table options for mw.ooctopus and mw.chatwoot: url, account, token, bot_token, platform_token
----@field circuit table options for mw.circuit: url, token
+---@field ooctopus table options for mw.ooctopus and mw.chatwoot: url, account, token, bot_token, platform_token; and
+--- limits = false for a twin that has none, so that nobody waits for limits that are not there
+---@field circuit table options for mw.circuit: url, token; limits likewise
 ---@field tokens { user: string?, bot: string?, platform: string?, circuit: string?, control: string }
 ---@field state moonwire.twin.state
 ---@field private server table
@@ -168,6 +169,10 @@ function twin.start(options)
     end
     local tokens, account = dump.tokens(made.store)
     tokens.control = made.control_token
+    local pacing
+    if made.limits:is_off() then
+        pacing = false -- what is not limited needs no pacing
+    end
     return setmetatable({
         url = server.url,
         tokens = tokens,
@@ -177,8 +182,9 @@ function twin.start(options)
             token = tokens.user,
             bot_token = tokens.bot,
             platform_token = tokens.platform,
+            limits = pacing,
         },
-        circuit = { url = server.url .. handler.PREFIX.circuit, token = tokens.circuit },
+        circuit = { url = server.url .. handler.PREFIX.circuit, token = tokens.circuit, limits = pacing },
         state = made,
         server = server,
     }, running)

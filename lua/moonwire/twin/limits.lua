@@ -53,6 +53,12 @@ function limits.new(spec)
     return setmetatable({ counters = counters }, limits)
 end
 
+--- Whether it lets everything through.
+---@return boolean
+function limits:is_off()
+    return #self.counters == 0
+end
+
 -- Counts one request; a window that is over is forgotten.
 local function count(counter, key, window)
     if counter.window ~= window then
