@@ -86,6 +86,7 @@ const mw__command mw__commands[] = {
             "  \"circuit\"   CIRCUIT_URL [https://circuitsandbox.net/rest/v2], CIRCUIT_TOKEN\n\n"
             "OOCTOPUS_LIMITS and CIRCUIT_LIMITS say how fast they may go where the built-in limits do not fit:\n"
             "\"search=50/min,write=10/s,write.concurrency=4\", \"off\"; \"shared\" makes processes share them.\n"
+            "With --twin there are none but those.\n"
             "A wait of more than 2 s for a limit is a line on standard error.\n\n"
             "The script runs in a process of its own that holds no token, no file, no network and no\n"
             "environment. Of Lua it has all but io, debug, package, dofile, loadfile, and of os only time,\n"

@@ -43,8 +43,8 @@ core.own()
 ---@class moonwire.wait
 ---@field service "ooctopus"|"circuit"
 ---@field lane string "search": the lane whose limit it is; calls of other lanes may wait for it, too
---- The limit is used up; the server has answered 429; as many requests as may are in flight elsewhere; nobody waits, but
---- the file of `shared` can't be used any more, and the process goes on with limits of its own: told once.
+--- The limit is used up; the server has answered 429; as many requests as may are in flight elsewhere; nobody waits,
+--- but the file of `shared` can't be used any more, and the process goes on with limits of its own: told once.
 ---@field reason "limit"|"refused"|"concurrency"|"unshared"
 ---@field seconds number until the last one of those that wait for it has gone, as far as can be told
 ---@field waiting integer calls that wait for it, of all lanes
