@@ -216,6 +216,17 @@ describe("once", function()
         assert.equal(body.id, (create "a").id)
     end)
 
+    it("waits for what was sent late, after a long time in the queue", function()
+        local before = stored "messages"
+        local slow <close> = connect { limits = { write = "1/4s" }, retries = 0 }
+        slow.messages:create(1, { content = "first" })
+        t:fault "messages.create:delay=1s"
+        calls.failing("ambiguous", create, "a", { timeout = 0.3 }, slow)
+        t:fault(nil)
+        assert.equal("found", select(2, create "a").once)
+        assert.equal(before + 2, stored "messages")
+    end)
+
     it("ends as ambiguous when the retries are used up, and stays an intent", function()
         local before = stored "messages"
         t:fault "messages.create:drop-after-commit"

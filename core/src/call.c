@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "client_private.h"
+#include "once.h"
 #include "policy_private.h"
 #include "urlencode.h"
 
@@ -50,6 +51,7 @@ static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
         call->sent_twice = true;
         return CURL_PREREQFUNC_ABORT;
     }
+    mw__once_sends(call);
     if (call->hop_sends > 0) {
         call->attempts++;
         call->retries++;

@@ -27,7 +27,7 @@ struct mw__journal_entry {
     mw__journal_state state;
     int64_t id;
     int64_t began; /* seconds since 1970 by this machine's clock */
-    int64_t sent;  /* the same, of the last time it was to be sent: before a byte of that left */
+    int64_t sent;  /* the same, of the last time it went out: before a byte of that left */
     char *body;    /* done: the answer, free() it; NULL: it was too large to be kept */
     size_t length;
     uint64_t lock;
@@ -49,7 +49,7 @@ void mw__journal_close(mw__journal *journal);
 int mw__journal_begin(mw__journal *journal, const char *server, const char *key, uint64_t what,
                       mw__journal_entry *entry, mw_error *error);
 
-/* It is going to be sent again. MW_OK, MW_INVALID or MW_MEMORY with `error`. */
+/* It is going to be sent now. MW_OK, MW_INVALID or MW_MEMORY with `error`. */
 int mw__journal_again(mw__journal *journal, mw__journal_entry *entry, mw_error *error);
 
 /* It is done, with that answer; it was not and will not be. What fails leaves the intent, which is safe: a look is

@@ -254,6 +254,14 @@ bool mw__once_doubts(mw__call *call, const mw__attempt *attempt)
     return true;
 }
 
+/* What can't be written leaves the intent with a time that is too early: it goes out all the same. */
+void mw__once_sends(mw__call *call)
+{
+    mw__once *once = call->once;
+    if (once && once->entry.sent != (int64_t)time(NULL))
+        mw__journal_again(call->client->journal, &once->entry, NULL);
+}
+
 void mw__once_stop(mw__call *call)
 {
     if (!call->once)

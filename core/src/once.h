@@ -16,6 +16,9 @@ void mw__once_look(mw__call *call);
  * then the call is off the wire, and looks once more. */
 bool mw__once_doubts(mw__call *call, const mw__attempt *attempt);
 
+/* The request begins to go out: the journal gets to know when, since the call may have waited for long. */
+void mw__once_sends(mw__call *call);
+
 /* Ends a look that is under way. */
 void mw__once_stop(mw__call *call);
 
