@@ -258,6 +258,23 @@ describe("once", function()
         calls.failing("rejected", desk.teams.create, desk.teams, team, { once = "b" })
     end)
 
+    it("stays an intent when that look fails", function()
+        local team = { name = "Night" }
+        t:fault "teams.create:drop"
+        local hasty <close> = connect { retries = 0 }
+        calls.failing("ambiguous", hasty.teams.create, hasty.teams, team, { once = "a" })
+        t:fault "teams.create:delay=300ms"
+        local task = mw.spawn(desk.teams.create, desk.teams, team, { once = "a" })
+        while asked "teams.create" < 2 do
+            mw.sleep(0.05)
+        end
+        t.state.store:insert("teams", { account_id = 1, name = "night", description = "", allow_auto_assign = true })
+        t:fault "teams.list:status=500"
+        calls.failing("server", task.wait, task)
+        t:fault(nil)
+        assert.equal("found", select(2, desk.teams:create(team, { once = "a" })).once)
+    end)
+
     it("behind a gateway that fails, looks as well", function()
         t:fault "messages.create:status=502"
         calls.failing("ambiguous", create, "a", { retries = 0 })

@@ -42,7 +42,7 @@ typedef struct settling {
 
 struct mw__once {
     mw__journal_entry entry;
-    bool unclear; /* an intent of before, of which nothing is known yet */
+    bool unclear; /* there may be such an object already, of which nothing is known yet */
     bool dark;    /* there was an attempt with an outcome that nobody knows */
     bool present; /* the object was seen: `body` is it */
     char *body;
@@ -247,6 +247,7 @@ bool mw__once_doubts(mw__call *call, const mw__attempt *attempt)
     if (!once || !once->dark || (attempt->status != 409 && attempt->status != 422))
         return false;
     once->dark = false;
+    once->unclear = true; /* until a look tells */
     mw__call_rest(call);
     call->waits_since_us = mw_loop_now(call->client->loop);
     call->attempt_sends = 0;
