@@ -216,6 +216,44 @@ describe("once", function()
         assert.equal(body.id, (create "a").id)
     end)
 
+    it("looks within the timeout of its call", function()
+        t:fault "messages.create:drop"
+        calls.failing("ambiguous", create, "a", { retries = 0 })
+        t:fault(nil)
+        for i = 1, 200 do
+            desk.messages:create(1, { content = "later " .. i })
+        end
+        t:fault "messages.list:delay=300ms"
+        local before = stored "messages"
+        calls.failing("timeout", create, "a", { timeout = 1 })
+        assert.is_true(asked "messages.list" < 10)
+        t:fault(nil)
+        assert.equal("sent", select(2, create "a").once)
+        assert.equal(before + 1, stored "messages")
+    end)
+
+    it("does not begin what the timeout would cut short", function()
+        local before = stored "messages"
+        t:fault "messages.create:drop"
+        calls.failing("ambiguous", create, "a", { retries = 0 })
+        t:fault(nil)
+        local failed = calls.failing("timeout", create, "a", { timeout = 1 })
+        assert.matches("no time is left to send it; call again with the same key", failed.message, 1, true)
+        assert.equal("no", failed.sent)
+        assert.equal(1, asked "messages.create")
+        assert.equal("sent", select(2, create "a").once)
+        assert.equal(before + 1, stored "messages")
+    end)
+
+    it("has time for looks that wait for their turn", function()
+        t:fault "messages.create:drop:1/2"
+        local paced <close> = connect { limits = { all = "2/4s" }, timeout = 3 }
+        create("even", {}, paced)
+        local _, response = create("odd", {}, paced)
+        assert.equal("sent", response.once)
+        assert.is_true(response.waited > 3)
+    end)
+
     it("waits for what was sent late, after a long time in the queue", function()
         local before = stored "messages"
         local slow <close> = connect { limits = { write = "1/4s" }, retries = 0 }

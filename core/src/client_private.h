@@ -119,7 +119,7 @@ struct mw__call {
     bool sent_twice; /* libcurl wanted to send again what may go out once only */
     uint64_t max_body;
     int64_t submitted_us;
-    int64_t started_us; /* of the first attempt, and later by the time in the queue since; or 0 */
+    int64_t started_us; /* of the first attempt or look, and later by the time in the queue since; or 0 */
     int64_t waits_since_us; /* or 0 */
     int64_t waited_us;      /* before that */
 };

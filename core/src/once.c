@@ -97,20 +97,18 @@ static void on_settled(uv_timer_t *timer)
     look(call);
 }
 
-static void settle(mw__call *call)
+static void settle(mw__call *call, int64_t wait)
 {
     mw__once *once = call->once;
-    mw_loop *loop = call->client->loop;
     settling *settles = calloc(1, sizeof *settles);
     if (!settles) {
         fail_look(call, MW_MEMORY, mw_err_text(MW_MEMORY));
         return;
     }
-    int64_t wait = once->settled_us - mw_loop_now(loop);
     settles->call = call;
     settles->timer.data = settles;
     once->settles = settles;
-    uv_timer_init(mw__loop_uv(loop), &settles->timer);
+    uv_timer_init(mw__loop_uv(call->client->loop), &settles->timer);
     uv_update_time(settles->timer.loop);
     uv_timer_start(&settles->timer, on_settled, wait > 0 ? (uint64_t)(wait + 999) / 1000 : 0, 0);
 }
@@ -118,14 +116,22 @@ static void settle(mw__call *call)
 static void absent(mw__call *call)
 {
     mw__once *once = call->once;
-    if (once->looked_us < once->settled_us) {
-        settle(call);
-        return;
-    }
+    bool settled = once->looked_us >= once->settled_us;
+    int64_t wait = settled ? 0 : once->settled_us - mw_loop_now(call->client->loop);
     if (once->entry.state == MW__JOURNAL_DONE) {
         fail(call, MW_NOT_FOUND,
              "it was made by an earlier call with this key, whose answer was too large to be kept, and "
              "it is not there any more; to make another one, give another key");
+        return;
+    }
+    if (!mw__retry_in_time(call, wait)) {
+        fail(call, MW_TIMEOUT,
+             "it was not there when it was looked for, and no time is left to send it; call again with "
+             "the same key");
+        return;
+    }
+    if (!settled) {
+        settle(call, wait);
         return;
     }
     mw_error error = {0};
@@ -178,6 +184,7 @@ static void on_look(const mw_answer *answer, void *ud)
         return;
     mw__once *once = call->once;
     once->look = NULL;
+    call->started_us += answer->waited_us; /* in a queue, as its own time there */
     if (answer->code != MW_OK) {
         fail_look(call, answer->code, answer->message);
         return;
@@ -208,10 +215,8 @@ static void ask(mw__call *call, int64_t before)
     int rc = MW_MEMORY;
     if (!request || !asked)
         goto out;
-    if (call->started_us) {
-        int64_t left = (mw__retry_deadline_us(call) - mw_loop_now(client->loop)) / 1000;
-        request->options.timeout_ms = left > 0 ? (uint32_t)left : 1;
-    }
+    int64_t left = (mw__retry_deadline_us(call) - mw_loop_now(client->loop)) / 1000;
+    request->options.timeout_ms = left > 0 ? (uint32_t)left : 1;
     asked->call = call;
     once->look = asked;
     once->before = before;
@@ -231,6 +236,8 @@ static void look(mw__call *call)
     call->state = MW_CALL_LOOKING;
     call->once->pages = 0;
     call->once->looked_us = mw_loop_now(call->client->loop);
+    if (call->started_us == 0)
+        call->started_us = call->once->looked_us;
     ask(call, 0);
 }
 

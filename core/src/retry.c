@@ -104,6 +104,11 @@ int64_t mw__retry_deadline_us(const mw__call *call)
     return call->started_us + mw__retry_timeout_us(call);
 }
 
+bool mw__retry_in_time(const mw__call *call, int64_t wait)
+{
+    return mw_loop_now(call->client->loop) + wait + LEAST_TIME <= mw__retry_deadline_us(call);
+}
+
 bool mw__retry_wanted(const mw__call *call, const mw__attempt *attempt)
 {
     return call->retries < mw__retry_limit(call) &&
@@ -135,10 +140,9 @@ static void on_timer_closed(uv_handle_t *handle)
 bool mw__retry_wait(mw__call *call, const mw__attempt *attempt, void (*due)(mw__call *call))
 {
     mw_loop *loop = call->client->loop;
-    int64_t now = mw_loop_now(loop);
     int64_t delay =
         mw__retry_delay_us(attempt, call->retries, mw__random_next(mw__loop_random(loop)));
-    if (now + delay + LEAST_TIME > mw__retry_deadline_us(call))
+    if (!mw__retry_in_time(call, delay))
         return false;
     mw__retry *retry = calloc(1, sizeof *retry);
     if (!retry)
