@@ -47,13 +47,19 @@ static int make_folders(const char *path, mw_error *error)
     return rc;
 }
 
+/* Beside the file itself, however many links lead there: all who use it must meet. */
 static int open_locks(mw__journal *journal, mw_error *error)
 {
-    size_t size = strlen(journal->file.path) + sizeof LOCK_SUFFIX;
-    char *path = malloc(size);
+    char *whole = realpath(journal->file.path, NULL);
+    if (!whole && errno != ENOMEM)
+        return mw__database_refuse(&journal->file, "open", strerror(errno), error);
+    size_t size = (whole ? strlen(whole) : 0) + sizeof LOCK_SUFFIX;
+    char *path = whole ? malloc(size) : NULL;
+    if (path)
+        snprintf(path, size, "%s" LOCK_SUFFIX, whole);
+    free(whole);
     if (!path)
         return mw__database_fail(&journal->file, "open", SQLITE_NOMEM, error);
-    snprintf(path, size, "%s" LOCK_SUFFIX, journal->file.path);
     int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
     journal->locks = open(path, flags, 0600);
     const char *reason = journal->locks < 0 ? strerror(errno) : NULL;

@@ -271,6 +271,26 @@ TEST(a_process_that_dies_lets_go)
     remove_place(&p);
 }
 
+TEST(who_comes_by_a_link_meets_the_others)
+{
+    place p = make_place();
+    char link[80];
+    mw__journal *journal = open_journal(p.path);
+    snprintf(link, sizeof link, "%s/link", p.folder);
+    CHECK_INT(symlink("a/b/file", link), 0);
+    mw__journal *other = open_journal(link);
+    mw__journal_entry entry;
+    begin(journal, "a", &entry, MW__JOURNAL_NEW);
+    check_busy(other, "a");
+    mw__journal_release(journal, &entry);
+    begin(other, "a", &entry, MW__JOURNAL_OPEN);
+    check_busy(journal, "a");
+    mw__journal_release(other, &entry);
+    mw__journal_close(other);
+    mw__journal_close(journal);
+    remove_place(&p);
+}
+
 /* ---- files ---- */
 
 static void run_sql(const char *path, const char *sql)
