@@ -111,6 +111,14 @@ static int copy_body(const mw__journal *journal, mw__journal_entry *entry)
     return SQLITE_OK;
 }
 
+/* A time of the file: what can't be is set right. */
+static int64_t time_at(const mw__journal *journal, int column)
+{
+    int64_t at = journal->file.lib->column_int64(journal->find, column);
+    int64_t now = (int64_t)time(NULL);
+    return at < 0 ? 0 : at < now ? at : now;
+}
+
 /* Reads the entry into `entry`, whose id is 0 when there is none. */
 static int find_entry(const mw__journal *journal, const char *server, const char *key,
                       mw__journal_entry *entry, uint64_t *what)
@@ -123,8 +131,8 @@ static int find_entry(const mw__journal *journal, const char *server, const char
     if (code == SQLITE_ROW) {
         entry->id = lib->column_int64(journal->find, 0);
         *what = (uint64_t)lib->column_int64(journal->find, 1);
-        entry->began = lib->column_int64(journal->find, 2);
-        entry->sent = lib->column_int64(journal->find, 3);
+        entry->began = time_at(journal, 2);
+        entry->sent = time_at(journal, 3);
         bool done = lib->column_type(journal->find, 4) != SQLITE_NULL;
         entry->state = done ? MW__JOURNAL_DONE : MW__JOURNAL_OPEN;
         code = done ? copy_body(journal, entry) : SQLITE_OK;

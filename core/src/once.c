@@ -307,7 +307,7 @@ static int64_t settled_us(const mw__call *call)
 {
     int64_t age = (int64_t)time(NULL) - call->once->entry.sent; /* up to a second too many */
     int64_t left = SETTLE + SECOND - age * SECOND;
-    return age < 0 || left < 0 ? 0 : call->submitted_us + left;
+    return left < 0 ? 0 : call->submitted_us + left;
 }
 
 bool mw__once_begin(mw__call *call)

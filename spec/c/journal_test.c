@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "failing_alloc.h"
@@ -326,6 +327,30 @@ TEST(entries_that_are_done_for_long_go_when_it_is_opened)
     begin(journal, "c", &entry, MW__JOURNAL_OPEN); /* nobody knows what became of it */
     mw__journal_release(journal, &entry);
     mw__journal_close(journal);
+    remove_place(&p);
+}
+
+TEST(times_that_cannot_be_are_set_right)
+{
+    place p = make_place();
+    mw__journal_entry entry;
+    static const char *const times[] = {
+        "-1", "-9223372036854775807 - 1", "9223372036854775807", "-10000000000000"};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        char sql[120];
+        mw__journal *journal = open_journal(p.path);
+        CHECK_INT(mw__journal_begin(journal, SERVER, "a", 7, &entry, NULL), MW_OK);
+        mw__journal_release(journal, &entry);
+        mw__journal_close(journal);
+        snprintf(sql, sizeof sql, "UPDATE entries SET began = %s, sent = %s", times[i], times[i]);
+        run_sql(p.path, sql);
+        journal = open_journal(p.path);
+        begin(journal, "a", &entry, MW__JOURNAL_OPEN);
+        CHECK(entry.began >= 0 && entry.began <= (int64_t)time(NULL));
+        CHECK_INT(entry.sent, entry.began);
+        mw__journal_release(journal, &entry);
+        mw__journal_close(journal);
+    }
     remove_place(&p);
 }
 
