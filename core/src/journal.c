@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "journal_private.h"
@@ -182,10 +183,25 @@ static int take_up(mw__journal *journal, const char *server, const char *key, ui
     return code == SQLITE_OK ? MW_OK : mw__database_fail(&journal->file, "write", code, error);
 }
 
+/* Whether others who open the file come to this one, and meet here. */
+static bool is_in_place(const mw__journal *journal)
+{
+    struct stat info;
+    if (journal->file.in_memory)
+        return true;
+    return mw__database_is_in_place(&journal->file) && fstat(journal->locks, &info) == 0 &&
+           info.st_nlink > 0;
+}
+
 int mw__journal_begin(mw__journal *journal, const char *server, const char *key, uint64_t what,
                       mw__journal_entry *entry, mw_error *error)
 {
     *entry = (mw__journal_entry){.lock = lock_of(server, key)};
+    if (!is_in_place(journal))
+        return mw__database_refuse(&journal->file, "use",
+                                   "it, or the file -lock beside it, has been moved, removed or "
+                                   "replaced since it was opened; start again",
+                                   error);
     int code = mw__database_run(&journal->file, "BEGIN IMMEDIATE");
     if (code != SQLITE_OK)
         return mw__database_fail(&journal->file, "write", code, error);

@@ -330,12 +330,30 @@ TEST(entries_that_are_done_for_long_go_when_it_is_opened)
     remove_place(&p);
 }
 
+TEST(a_journal_that_is_not_there_any_more_promises_nothing)
+{
+    static const char *const names[] = {"", "-lock"};
+    for (size_t i = 0; i < 2; i++) {
+        place p = make_place();
+        char gone[80];
+        mw_error error = {0};
+        mw__journal_entry entry;
+        mw__journal *journal = open_journal(p.path);
+        snprintf(gone, sizeof gone, "%s%s", p.path, names[i]);
+        CHECK_INT(unlink(gone), 0);
+        CHECK_INT(mw__journal_begin(journal, SERVER, "a", 7, &entry, &error), MW_INVALID);
+        CHECK(strstr(error.message, "moved, removed or replaced") != NULL);
+        mw__journal_close(journal);
+        remove_place(&p);
+    }
+}
+
 TEST(times_that_cannot_be_are_set_right)
 {
     place p = make_place();
     mw__journal_entry entry;
-    static const char *const times[] = {
-        "-1", "-9223372036854775807 - 1", "9223372036854775807", "-10000000000000"};
+    static const char *const times[] = {"-1", "-9223372036854775807 - 1", "9223372036854775807",
+                                        "-10000000000000"};
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
         char sql[120];
         mw__journal *journal = open_journal(p.path);
