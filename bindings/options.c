@@ -8,7 +8,6 @@
 #include "mw/request.h"
 
 #define MAX_OPTIONS 32
-#define MAX_RETRIES 1000
 #define MAX_SECONDS 4000000.0 /* fits milliseconds in 32 bits */
 
 const char *mw__lua_got(lua_State *L, int index)
@@ -107,7 +106,7 @@ static void store(lua_State *L, mw_lua *ctx, const char *what, const mw__option 
         *(bool *)at = true;
         break;
     case MW__OPT_RETRIES:
-        if (!(number >= 0 && number <= MAX_RETRIES && floor(number) == number))
+        if (!(number >= 0 && number <= MW_MAX_RETRIES && floor(number) == number))
             wrong(L, ctx, what, row->name, "an integer from 0 to 1000");
         *(uint32_t *)at = number > 0 ? (uint32_t)number : MW_NO_RETRIES;
         break;

@@ -252,6 +252,8 @@ static int take_options(mw_client *client, const mw_client_options *options, mw_
         return refuse(error, "account", "must be an account id, a whole number");
     if (!header_text(agent, true))
         return refuse(error, "user_agent", "holds control characters");
+    if (options->retries > MW_MAX_RETRIES && options->retries != MW_NO_RETRIES)
+        return refuse(error, "retries", "must be at most 1000");
     client->upstream = options->paths == MW_PATHS_UPSTREAM;
     int rc = take_url(client, options->url, error);
     if (rc == MW_OK)

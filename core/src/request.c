@@ -92,6 +92,9 @@ int mw__request_options(mw_request *request, const mw_call_options *options, mw_
     request->options.once = NULL;
     request->parts.open_file = options->open_file;
     request->parts.open_ud = options->open_ud;
+    if (options->retries > MW_MAX_RETRIES && options->retries != MW_NO_RETRIES)
+        return mw_error_set(error, MW_INVALID, "retries", "%s: retries must be at most %u",
+                            request->name, MW_MAX_RETRIES);
     if (!options->account)
         return MW_OK;
     if (!mw__is_integer_text(options->account, strlen(options->account)))

@@ -273,6 +273,10 @@ TEST(a_call_has_its_own_number_of_retries)
     run_until(&d, &r.calls, 3);
     CHECK_INT(r.attempts, 7);
     CHECK_INT(d.seen, 10);
+    mw_client_options endless = {.user_token = "t", .retries = MW_MAX_RETRIES + 1};
+    mw_client *client = NULL;
+    CHECK_INT(mw_client_new(d.loop, &endless, &client, NULL), MW_INVALID);
+    CHECK(client == NULL);
     close_desk(&d);
 }
 

@@ -147,6 +147,7 @@ enum {
     KIND = 4,
     SERVICE = 5,
     ROW = 6,
+    RETRIES = 20,
     FLAGS = 32,
     ACCOUNT = 33,
     ONCE = 39,
@@ -314,14 +315,14 @@ TEST(a_worker_says_nothing_but_calls_cancels_and_questions)
     close_stage(&s);
 }
 
-TEST(a_call_gets_the_checks_of_everybody)
+static void check_refusal(size_t place, char value, const char *message, const char *field)
 {
     stage s;
     mw__buf buf;
     char answer[4096];
     open_stage(&s, true);
     pack_call(&buf);
-    buf.data[ACCOUNT + 4] = 'x'; /* an account that is no number */
+    buf.data[place] = value;
     say(&s, MW__W_CALL, 5, buf.data, buf.length);
     turns(&s, 5);
     ssize_t got = recv(s.raw, answer, sizeof answer, MSG_DONTWAIT);
@@ -334,13 +335,19 @@ TEST(a_call_gets_the_checks_of_everybody)
                                      &headers, &room, &out, &at, &problem),
               MW_OK);
     CHECK_INT(out.answer.code, MW_INVALID);
-    CHECK_STR(out.answer.message, "contacts:get: account_id must be an integer");
-    CHECK_STR(out.answer.field, "account_id");
+    CHECK_STR(out.answer.message, message);
+    CHECK_STR(out.answer.field, field);
     CHECK_INT(answer[8], 5);
     CHECK_INT(s.ends, 0);
     free(headers);
     mw__buf_free(&buf);
     close_stage(&s);
+}
+
+TEST(a_call_gets_the_checks_of_everybody)
+{
+    check_refusal(ACCOUNT + 4, 'x', "contacts:get: account_id must be an integer", "account_id");
+    check_refusal(RETRIES + 3, 1, "contacts:get: retries must be at most 1000", "retries");
 }
 
 TEST(the_name_of_the_last_call_can_be_shown)

@@ -17,6 +17,7 @@ typedef struct mw_request mw_request;
 
 /* Of an option `retries`: send nothing again. */
 #define MW_NO_RETRIES UINT32_MAX
+#define MW_MAX_RETRIES 1000u
 
 #define MW_MAX_ONCE 200 /* bytes of a key */
 
@@ -28,7 +29,7 @@ typedef struct mw_call_options {
     uint32_t stall_timeout_ms;   /* no byte for so long */
     uint64_t max_body;           /* bytes of the answer */
     const char *account; /* another account than the client's; borrowed until mw_request_new returns */
-    /* How often it may be sent again, or MW_NO_RETRIES. Anything is sent again when it did not leave (no connection;
+    /* How often it may be sent again, up to MW_MAX_RETRIES, or MW_NO_RETRIES. Anything is sent again when it did not leave (no connection;
      * not when a certificate is not trusted or a proxy refuses) or was answered with 429, once its lane goes
      * on (mw/limits.h). What is idempotent is sent again when it left and got no answer, or 502, 503 or 504. A back-off
      * that would not end within timeout_ms is not begun: the failure is final. */
