@@ -11,6 +11,7 @@
 #include "client_private.h"
 
 #define MS INT64_C(1000)
+#define MOST_PAUSE (24 * 3600 * 1000 * MS) /* whatever a server says, it is asked again after a day */
 
 struct mw__alarm {
     uv_timer_t timer;
@@ -205,7 +206,7 @@ void mw__queue_done(mw__call *call)
 void mw__queue_refused(mw__call *call, int64_t now, int64_t since, int64_t wait)
 {
     call->client->queue.lanes[call->way->lane].refused++;
-    mw__way_refused(call->way, now, since, now + wait);
+    mw__way_refused(call->way, now, since, now + (wait < MOST_PAUSE ? wait : MOST_PAUSE));
     ask_again(call->client, false);
 }
 

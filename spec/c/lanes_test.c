@@ -442,6 +442,26 @@ TEST(nobody_waits_silently_for_an_hour)
     CHECK_INT(patient.code, MW_CANCELLED);
 }
 
+TEST(a_pause_ends_after_a_day)
+{
+    desk d;
+    result first = {0};
+    result later = {0};
+    open_desk(&d, (mw_client_options){0});
+    d.refuse = 1;
+    d.after = "999999999";
+    submit(&d, &first, "S1");
+    run_until(&d, &first.calls, 1);
+    CHECK_INT(first.code, MW_RATE_LIMITED);
+    CHECK(first.retry_after > 999999998);
+    submit(&d, &later, "S2");
+    run_until(&d, &later.calls, 1);
+    CHECK_INT(later.code, MW_RATE_LIMITED);
+    CHECK_INT(later.sent, MW_SENT_NOT);
+    CHECK(later.retry_after > 86000 && later.retry_after <= 86400);
+    close_desk(&d);
+}
+
 typedef struct told {
     mw_gate_watch watch;
     int count;

@@ -9,7 +9,8 @@
  * Built in, as the platform's documents have it (ooctopus): all 3000/min for a host; search 100/min for an account of
  * it; reports 100/min for a token and 1000/min for an account. Nothing for circuit, whose limits nobody has documented.
  *
- * A 429 stops its whole lane: as long as Retry-After says, else to the end of the fixed window by the server's clock.
+ * A 429 stops its whole lane: as long as Retry-After says, a day at most, else to the end of the fixed window by the
+ * server's clock.
  * What was refused goes first afterwards. The lane learns from it how much the server really lets through, and
  * forgets that again at a twentieth of its limit a window.
  *
