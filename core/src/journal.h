@@ -44,8 +44,8 @@ int mw__journal_open(const char *path, mw__journal **journal, mw_error *error);
 void mw__journal_close(mw__journal *journal);
 
 /* Takes the entry of `key` at `server` in hand, if it is not done; `what` tells what is to be made. MW_INVALID with
- * `error`: the key was used for something else, somebody has it in hand, the file fails or is not in its place any more;
- * MW_MEMORY. Then nothing is in hand. */
+ * `error`: the key was used for something else, somebody has it in hand, the file fails or is not in its place any
+ * more; MW_MEMORY. Then nothing is in hand. */
 int mw__journal_begin(mw__journal *journal, const char *server, const char *key, uint64_t what,
                       mw__journal_entry *entry, mw_error *error);
 

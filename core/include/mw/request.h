@@ -30,9 +30,9 @@ typedef struct mw_call_options {
     uint64_t max_body;           /* bytes of the answer */
     const char *account; /* another account than the client's; borrowed until mw_request_new returns */
     /* How often it may be sent again, up to MW_MAX_RETRIES, or MW_NO_RETRIES. Anything is sent again when it did not
-     * leave (no connection; not when a certificate is not trusted or a proxy refuses) or was answered with 429, once its
-     * lane goes on (mw/limits.h). What is idempotent is sent again when it left and got no answer, or 502, 503 or 504. A
-     * back-off that would not end within timeout_ms is not begun: the failure is final. */
+     * leave (no connection; not when a certificate is not trusted or a proxy refuses) or was answered with 429, once
+     * its lane goes on (mw/limits.h). What is idempotent is sent again when it left and got no answer, or 502, 503 or
+     * 504. A back-off that would not end within timeout_ms is not begun: the failure is final. */
     uint32_t retries;
     /* A key, 1 to MW_MAX_ONCE bytes of UTF-8 without control characters, for an operation that makes something and
      * whose row says how that is found again: with the same key it is made once, whatever happens. The intent goes into
