@@ -11,7 +11,8 @@
 #include "client_private.h"
 
 #define MS INT64_C(1000)
-#define MOST_PAUSE (24 * 3600 * 1000 * MS) /* whatever a server says, it is asked again after a day */
+#define MOST_PAUSE                                                                                 \
+    (24 * 3600 * 1000 * MS) /* whatever a server says, it is asked again after a day */
 
 struct mw__alarm {
     uv_timer_t timer;
