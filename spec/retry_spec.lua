@@ -63,7 +63,16 @@ describe("a retry", function()
     teardown(calls.quiet)
 
     describe("of what was not sent", function()
-        it("comes for every verb when the connection is refused", function()
+        it("goes again as far as the budget for bytes goes", function()
+        -- "/api/v1/accounts/1/contacts/3" has 29 bytes
+        local client, seen = script({ 503 }, { retries = 5, policy = { max_bytes = 60 } })
+        local err = failing("server", client.contacts.get, client.contacts, 3)
+        assert.equal(2, err.attempts)
+        assert.equal(2, #seen)
+        failing("budget", client.contacts.get, client.contacts, 3)
+    end)
+
+    it("comes for every verb when the connection is refused", function()
             local server = core.server { handler = function() return 200 end }
             local url = server.url
             server:close()

@@ -46,7 +46,7 @@ static int on_send(void *ud, char *ip, char *local_ip, int port, int local_port)
     (void)port;
     (void)local_port;
     mw__call *call = ((mw__wire *)ud)->call;
-    bool again = mw__request_idempotent(call->request) && call->retries < mw__retry_limit(call);
+    bool again = mw__request_idempotent(call->request) && mw__retry_left(call);
     if (call->hop_sends > 0 && !again) {
         call->sent_twice = true;
         return CURL_PREREQFUNC_ABORT;

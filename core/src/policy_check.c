@@ -206,6 +206,13 @@ void mw__policy_count(mw_policy *policy, const mw_request *request, uint64_t byt
     policy->held += held;
 }
 
+bool mw__policy_may_resend(const mw_policy *policy, uint64_t bytes)
+{
+    uint64_t used = policy->used[MW_LIMIT_BYTES];
+    uint64_t most = policy->most[MW_LIMIT_BYTES];
+    return used <= most && bytes <= most - used;
+}
+
 void mw__policy_resent(mw_policy *policy, uint64_t bytes)
 {
     policy->used[MW_LIMIT_BYTES] += bytes;

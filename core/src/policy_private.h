@@ -58,6 +58,7 @@ int mw__policy_budgets(const mw_policy *policy, const mw_request *request, uint6
                        mw_error *error);
 bool mw__policy_holds(const mw_policy *policy, const mw_request *request, const char *target);
 void mw__policy_count(mw_policy *policy, const mw_request *request, uint64_t bytes, bool held);
+bool mw__policy_may_resend(const mw_policy *policy, uint64_t bytes);
 void mw__policy_resent(mw_policy *policy, uint64_t bytes);
 
 /* Tells the observer, where there is one. `event` holds what is particular; the rest is filled in. `target` is what

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "client_private.h"
+#include "policy_private.h"
 
 #define SECOND INT64_C(1000000)
 #define FIRST_BACKOFF (SECOND / 2)
@@ -109,9 +110,16 @@ bool mw__retry_in_time(const mw__call *call, int64_t wait)
     return mw_loop_now(call->client->loop) + wait + LEAST_TIME <= mw__retry_deadline_us(call);
 }
 
+bool mw__retry_left(const mw__call *call)
+{
+    const mw_policy *policy = call->client->policy;
+    bool affordable = call->sends == 0 || !policy || mw__policy_may_resend(policy, call->bytes);
+    return affordable && call->retries < mw__retry_limit(call);
+}
+
 bool mw__retry_wanted(const mw__call *call, const mw__attempt *attempt)
 {
-    return call->retries < mw__retry_limit(call) &&
+    return mw__retry_left(call) &&
            mw__retry_allowed(attempt, mw__request_idempotent(call->request) || call->once);
 }
 

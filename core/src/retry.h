@@ -36,6 +36,9 @@ int64_t mw__retry_deadline_us(const mw__call *call);
 /* Whether an attempt that begins after such a wait, in microseconds, still has time enough. */
 bool mw__retry_in_time(const mw__call *call, int64_t wait);
 
+/* Whether it may go out once more, by its number of retries and the budget for bytes. */
+bool mw__retry_left(const mw__call *call);
+
 /* Whether a call whose attempt has failed may have another one: it may be sent again, and has retries left. */
 bool mw__retry_wanted(const mw__call *call, const mw__attempt *attempt);
 
