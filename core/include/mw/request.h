@@ -23,7 +23,8 @@ typedef struct mw_request mw_request;
 
 /* Options of one call. Zero means: as the client has it. All milliseconds. */
 typedef struct mw_call_options {
-    /* All attempts and the back-offs between them; the time in the queue of a lane (mw/limits.h) does not count. */
+    /* All attempts, the back-offs between them and the looks for `once`; the time in the queue of a lane (mw/limits.h)
+     * does not count. */
     uint32_t timeout_ms;
     uint32_t connect_timeout_ms; /* until connected */
     uint32_t stall_timeout_ms;   /* no byte for so long */
