@@ -14,6 +14,7 @@
 #include "mw/client.h"
 
 #define LOCK_SUFFIX "-lock"
+#define BUSY_MS 500 /* for each entry; a commit takes a few */
 
 static const mw__database_kind kind = {
     .what = "a journal",
@@ -109,7 +110,10 @@ static int open_all(mw__journal *journal, const char *path, mw_error *error)
         rc = open_locks(journal, error);
     if (rc != MW_OK)
         return rc;
-    int code = mw__database_run(&journal->file, "PRAGMA synchronous = FULL");
+    /* From here on the event loop stands still while the file is locked. */
+    int code = journal->file.lib->busy_timeout(journal->file.db, BUSY_MS);
+    if (code == SQLITE_OK)
+        code = mw__database_run(&journal->file, "PRAGMA synchronous = FULL");
     if (code == SQLITE_OK)
         code = prepare(journal);
     if (code == SQLITE_OK)

@@ -206,6 +206,8 @@ static void start(mw__call *call)
 void mw__client_go(mw_client *client)
 {
     mw__call *call;
+    if (client->closed)
+        return; /* what waits has ended */
     while (client->running < client->concurrency && (call = mw__queue_next(client)) != NULL)
         start(call);
     mw__queue_rest(client);
