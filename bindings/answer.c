@@ -2,6 +2,7 @@
  * the error that a bad answer becomes. Must not know who asked.
  * mw__lua_answer_copy runs within mw_loop_run and touches no Lua; the rest runs on the thread of
  * the Lua state, after it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +140,16 @@ static void push_error_body(lua_State *L, mw_lua *ctx, const mw_answer *answer)
     push_text(L, ctx, answer);
 }
 
+/* `message`, with how long the server asks to wait where it does. [-0, +1 or +0, memory] */
+static const char *with_pause(lua_State *L, const mw_answer *answer, const char *message)
+{
+    if ((answer->status != 429 && answer->status != 503) || answer->retry_after < 1)
+        return message;
+    char seconds[32];
+    snprintf(seconds, sizeof seconds, "%.0f", answer->retry_after);
+    return lua_pushfstring(L, "%s; the server asks to wait %s s", message, seconds);
+}
+
 /* [-0, +0, raises] */
 static int raise_answer(lua_State *L, mw_lua *ctx, const mw_answer *answer, const char *operation)
 {
@@ -156,6 +167,7 @@ static int raise_answer(lua_State *L, mw_lua *ctx, const mw_answer *answer, cons
     if (!failure.message)
         failure.message =
             answer->message && *answer->message ? answer->message : mw_err_text(answer->code);
+    failure.message = with_pause(L, answer, failure.message);
     return mw__lua_error_raise(L, ctx, &failure);
 }
 

@@ -356,6 +356,7 @@ describe("failures", function()
             assert.equal("Retry later", err.message)
             err = limited("status/429-after", get)
             assert.equal(3, err.retry_after)
+            assert.matches("; the server asks to wait 3 s$", err.message)
         end)
 
         it("without a body or with a page of HTML are what their number says", function()

@@ -368,6 +368,7 @@ describe("what failed", function()
                 local err = ask(table.unpack(headers))
                 assert.equal(1, err.attempts)
                 assert.is_true(err.retry_after >= 61)
+                assert.matches("; the server asks to wait %d+ s$", err.message)
             end
             assert.equal(3, received().GET)
         end)
