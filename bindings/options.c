@@ -32,8 +32,10 @@ static int l_got(lua_State *L)
 
 static int wrong(lua_State *L, mw_lua *ctx, const char *what, const char *name, const char *wanted)
 {
+    bool number = lua_type(L, -1) == LUA_TNUMBER; /* perhaps out of range alone */
+    const char *got = number ? luaL_tolstring(L, -1, NULL) : mw__lua_got(L, -1);
     return mw__lua_raise(L, ctx, MW_INVALID, what, "%s: option '%s' must be %s, got %s", what, name,
-                         wanted, mw__lua_got(L, -1));
+                         wanted, got);
 }
 
 static int unknown(lua_State *L, mw_lua *ctx, const char *what, const mw__option *rows)

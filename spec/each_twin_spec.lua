@@ -549,9 +549,9 @@ describe("what each takes for itself", function()
     end
 
     for _, case in ipairs {
-        { "a max that is no integer", { max = 1.5 }, "max", "contacts:list: max must be an integer from 0 on" },
-        { "a max below 0", { max = -1 }, "max", "contacts:list: max must be an integer from 0 on" },
-        { "a max that is text", { max = "3" }, "max", "contacts:list: max must be an integer from 0 on" },
+        { "a max of no integer", { max = 1.5 }, "max", "contacts:list: max must be an integer from 0 on, got 1.5" },
+        { "a max below 0", { max = -1 }, "max", "contacts:list: max must be an integer from 0 on, got -1" },
+        { "a max that is text", { max = "3" }, "max", "contacts:list: max must be an integer from 0 on, got a string" },
         { "a snapshot that is no boolean", { snapshot = 1 }, "snapshot",
             "contacts:list: snapshot must be a boolean" },
     } do

@@ -228,7 +228,7 @@ local function take_own(info, params)
     local max, snapshot = params.max, params.snapshot
     params.max, params.snapshot = nil, nil
     if max ~= nil and (math.type(max) ~= "integer" or max < 0) then
-        refuse(info, "max", "max must be an integer from 0 on, got " .. core.got(max))
+        refuse(info, "max", "max must be an integer from 0 on, got " .. (math.type(max) and max or core.got(max)))
     elseif snapshot ~= nil and type(snapshot) ~= "boolean" then
         refuse(info, "snapshot", "snapshot must be a boolean, got " .. core.got(snapshot))
     elseif snapshot and not info.has_get then
