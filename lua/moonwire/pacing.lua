@@ -17,7 +17,7 @@ core.own()
 ---@field write moonwire.limit? whatever changes something; counts towards `all`
 ---@field upload moonwire.limit? what may carry files; counts towards `write`
 --- With this the processes that name the same file share their lanes, as far as they go to the same host with the same
---- token. true: the file limits.db in $XDG_STATE_HOME/moonwire, else ~/.local/state/moonwire.
+--- token. true: the file limits.db in $MOONWIRE_STATE, else $XDG_STATE_HOME/moonwire, else ~/.local/state/moonwire.
 ---@field shared boolean|string|nil
 
 ---@alias moonwire.limit string|false|moonwire.lane_limit
