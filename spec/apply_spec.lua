@@ -627,6 +627,47 @@ describe("a plan", function()
         assert.equal(1, #server:log())
     end)
 
+    it("makes with a key what is made once, however often it is applied", function()
+        local program, settings = host.twin()
+        finally(function() program:stop() end)
+        settings.MOONWIRE_STATE = folder .. "/state"
+        local path, lines = plan_of([[
+            local desk = require "moonwire".connect "ooctopus"
+            desk.messages:create(1, { content = "One" }, { once = "one" })
+            desk.messages:create(1, { content = "Two", content_attributes = { from = "us" } }, { once = "two" })
+            desk.contacts:create({ inbox_id = 4, name = "Ada", email = "ada.once@example.com" }, { once = "ada" })
+        ]], settings)
+        for _ = 1, 2 do
+            local output, problems, code = apply(path, settings)
+            assert.equal("", problems)
+            assert.equal(0, code)
+            assert.matches("\n3 calls sent\n$", output)
+        end
+        local client <close> = mw.ooctopus { url = settings.OOCTOPUS_URL, account = settings.OOCTOPUS_ACCOUNT_ID,
+            token = settings.OOCTOPUS_TOKEN }
+        local found = {}
+        for message in client.messages:each(1) do
+            if message.content == "One" or message.content == "Two" then
+                found[#found + 1] = message.content
+            end
+        end
+        table.sort(found)
+        assert.same({ "One", "Two" }, found)
+
+        for _, change in ipairs {
+            function(line) line.body.content = "Other" end,
+            function(line) line.body.content_attributes.more = 1 end,
+            function(line) line.body.content_attributes.moonwire_once = { "x" } end,
+            function(line) line.arguments.options.once = nil end,
+        } do
+            local line = json.decode(mw.json.encode(lines[1]))
+            change(line)
+            local _, problems, code = apply(file("changed.jsonl", mw.json.encode(line)), settings)
+            assert.matches("line 1: 'body' is not what its arguments make", problems, 1, true)
+            assert.equal(2, code)
+        end
+    end)
+
     it("says what was done when it is interrupted", function()
         local lines = line_of("teams.create", { name = "one" }) .. "\n" .. line_of("teams.create", { name = "two" })
         local errors_at = folder .. "/errors"

@@ -138,6 +138,26 @@ local function check_path(line, path)
     end
 end
 
+local MARK <const> = "moonwire_once" -- by which a message that is made once is found again
+
+--- The body without the mark that `once` adds as it is sent. The field that held nothing else goes with it.
+local function unmarked(line, body)
+    local name = line.options and line.options.once and line.row.once and line.row.once.marker
+    local field = name and rawget(body, name)
+    if type(field) ~= "table" or not tostring(rawget(field, MARK)):find "^%x+$" then
+        return body
+    end
+    local rest, result = {}, {}
+    for key, value in next, field do
+        rest[key] = key ~= MARK and value or nil
+    end
+    for key, value in next, body do
+        result[key] = value
+    end
+    result[name] = (next(rest) ~= nil or line.params[name] ~= nil) and rest or nil
+    return result
+end
+
 local function check_json(line, body)
     local params, extra, row = line.params, members(line.params.extra), line.row
     local known = {}
@@ -147,6 +167,7 @@ local function check_json(line, body)
     if type(body) ~= "table" then
         differs "body"
     end
+    body = unmarked(line, body)
     local sent = {}
     for name, value in next, params do
         local nothing = type(value) == "table" and next(value) == nil and rawget(body, name) == nil
