@@ -48,6 +48,7 @@ local function run(url, rate, windows)
     local window = SECONDS[unit]
     local watch <close> = mw.ooctopus { url = url, account = 1, token = "watch", limits = false } -- luacheck: ignore
     local desk <close> = mw.ooctopus { url = url, account = 1, token = "bench", limits = { all = rate } } -- luacheck: ignore
+    mw.on_wait(function() end)
     watch:request("GET", "/times")
     local list = {}
     for i = 1, count * windows + 1 do -- the last one begins the window after them
