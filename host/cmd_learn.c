@@ -51,8 +51,11 @@ static void forget(notes *self)
 static void on_event(const mw_policy_event *event, void *ud)
 {
     lesson *self = ud;
-    if (!event->done && (event->decision == MW_DECIDED_ALLOW || event->decision == MW_DECIDED_HOLD))
-        note(&self->operations, event->name);
+    if (event->done || (event->decision != MW_DECIDED_ALLOW && event->decision != MW_DECIDED_HOLD))
+        return;
+    note(&self->operations, event->name);
+    if (event->look)
+        note(&self->operations, event->look);
 }
 
 static void on_folder(const char *folder, char use, void *ud)

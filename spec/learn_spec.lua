@@ -99,6 +99,20 @@ describe("moonwire learn", function()
         assert.equal(5, every_line_counts())
     end)
 
+    it("learns how a call with a key looks, even if it did not have to", function()
+        process.write(script, [[
+            local desk = require "moonwire".connect "ooctopus"
+            desk.messages:create(1, { content = "Hi" }, { once = "hi" })
+        ]])
+        local _, errors, code = moonwire "learn"
+        assert.equal(0, code, errors)
+        assert.equal('return {\n    allow = {\n        "ooctopus:messages.create",\n        "ooctopus:messages.list",\n'
+            .. "    },\n}\n", body())
+        _, errors, code = moonwire "run"
+        assert.equal("", errors)
+        assert.equal(0, code)
+    end)
+
     it("learns the main job", function()
         local main = process.read "scripts/triage.lua"
         process.write(script, main)

@@ -6,6 +6,7 @@
 
 #include "dry_run.h"
 #include "operation_rows.h"
+#include "once_request.h"
 #include "policy_private.h"
 
 enum { SHOWN_IDS = 120, SHOWN_NAME = 128 };
@@ -221,7 +222,7 @@ void mw__policy_resent(mw_policy *policy, uint64_t bytes)
 void mw__policy_tell(const mw_policy *policy, const mw_request *request, const char *account,
                      char *target, mw_policy_event event)
 {
-    char name[SHOWN_NAME];
+    char name[SHOWN_NAME], look[SHOWN_NAME];
     if (!policy->on_event)
         return;
     char *question =
@@ -231,6 +232,7 @@ void mw__policy_tell(const mw_policy *policy, const mw_request *request, const c
     event.name = full_name(request, name);
     event.reason = event.reason ? event.reason : "";
     event.operation = request->operation;
+    event.look = request->once ? full_name(request->once->look, look) : NULL;
     event.service = request->service;
     event.verb = request->verb;
     event.mutates = mw__request_mutates(request);

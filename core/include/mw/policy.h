@@ -97,6 +97,8 @@ typedef struct mw_policy_event {
     const char *reason;            /* of a refusal: the message; else "" */
     const char *name;              /* "ooctopus:contacts.get", "circuit:request" */
     const mw_operation *operation; /* NULL: raw */
+    const char *
+        look; /* with `once`: the operation that finds the object, which has to be allowed, too; else NULL */
     mw_service service;
     mw_verb verb;
     bool mutates;
