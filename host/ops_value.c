@@ -146,6 +146,22 @@ static mw_value items(mw_arena *arena, const mw_items *list)
     return object_value(&into);
 }
 
+/* What `once` finds the object by. */
+static mw_value once(mw_arena *arena, const mw_once *from)
+{
+    static const mw_value null = {.type = MW_V_NULL};
+    if (!from->find)
+        return null;
+    const char *by[8] = {0};
+    for (size_t i = 0; i < 7 && from->by && from->by[i].field; i++)
+        by[i] = from->by[i].field;
+    object into = object_new(arena, 3);
+    add(&into, "find", text(from->find));
+    add(&into, "by", texts(arena, by, null));
+    add(&into, "marker", text(from->marker));
+    return object_value(&into);
+}
+
 static mw_value responses(mw_arena *arena, const mw_response *list)
 {
     size_t count = 0;
@@ -188,5 +204,6 @@ mw_value mw__ops_value(mw_arena *arena, const mw_operation *operation)
         operation->answer ? field(arena, operation->answer) : (mw_value){.type = MW_V_NULL});
     add(&into, "responses", responses(arena, operation->responses));
     add(&into, "scopes", texts(arena, operation->scopes, (mw_value){.type = MW_V_NULL}));
+    add(&into, "once", once(arena, &operation->once));
     return object_value(&into);
 }

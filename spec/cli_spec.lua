@@ -1,6 +1,7 @@
 --- The command line: commands, options, `arg`, exit codes, and what a script can and can't see.
 
 local cjson = require "cjson"
+local mw = require "moonwire"
 
 local host = require "spec.support.host"
 local process = require "spec.support.process"
@@ -139,7 +140,14 @@ describe("moonwire ops", function()
         assert.equal(0, code)
         local rows = cjson.decode(output)
         assert.equal(115, #rows)
+        local once = {}
+        for _, row in ipairs(mw.operations()) do
+            once[row.service .. row.id] = row.once
+        end
         for _, row in ipairs(rows) do
+            local way = once[row.service .. row.id]
+            assert.same(way and { find = way.find, by = way.by, marker = way.marker or cjson.null } or cjson.null,
+                row.once)
             local fact = documented[("%s/%s:%s"):format(row.service, row.module, row.method)]
             assert.is_table(fact, row.id)
             assert.equal(fact.http, row.verb)
