@@ -6,6 +6,7 @@ local twin = require "moonwire.twin"
 
 local calls = require "spec.support.calls"
 local host = require "spec.support.host"
+local process = require "spec.support.process"
 
 local failing = calls.failing
 
@@ -64,14 +65,26 @@ describe("pacing", function()
 
     describe("takes limits", function()
         it("as rates, tables of rate and cap, false, and a file", function()
-            for _, limits in ipairs { {}, { all = "3000/min" }, { all = "off" }, { search = false },
-                { write = { rate = "10/s", concurrency = 4 } }, { upload = { concurrency = 1 } },
-                { reports = { rate = false } }, { shared = false }, { all = "1/24h", search = "1000000/s" } } do
-                desk("http://127.0.0.1:9", { limits = limits })
+            local folder = process.folder()
+            for _, case in ipairs {
+                { {}, "all", 3000 }, { { all = "50/s" }, "all", 50 }, { { all = "off" }, "all" },
+                { { search = false }, "search" }, { { search = false }, "all", 3000 },
+                { { write = { rate = "10/s", concurrency = 4 } }, "write", 10 },
+                { { upload = { concurrency = 1 } }, "upload" }, { { reports = { rate = false } }, "reports" },
+                { { all = "1/24h" }, "all", 1 }, { { search = "1000000/s" }, "search", 1000000 },
+                { { all = "7/min", shared = false }, "all", 7 },
+                { { all = "8/min", shared = folder .. "/limits.db" }, "all", 8 }, { false, "all" },
+            } do
+                -- A token of its own: clients of one host and token share their lanes.
+                local client = desk("http://127.0.0.1:9", { limits = case[1], token = "t" .. #open })
+                assert.same({ case[3] }, { client:stats().lanes[case[2]].allowed })
             end
-            desk("http://127.0.0.1:9", { limits = false })
-            mw.circuit { token = "t", limits = { all = "5/s" } }:close()
-            mw.chatwoot { url = "http://127.0.0.1:9", token = "t", limits = { all = "5/s" } }:close()
+            assert.is_truthy(process.read(folder .. "/limits.db"))
+            for _, connect in ipairs { mw.circuit, mw.chatwoot } do
+                local client <close> = connect { url = "http://127.0.0.1:9", token = "t", limits = { all = "5/s" } }
+                assert.equal(5, client:stats().lanes.all.allowed)
+            end
+            process.remove(folder)
         end)
 
         it("and says what would be right where they are wrong", function()
