@@ -1,5 +1,6 @@
 /* error.c: owns error objects: what they carry, how they read, whom they blame. Must not know what
  * failed. Runs on the thread of the Lua state. */
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -137,7 +138,26 @@ static const char *field_text(lua_State *L, const char *name)
     return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
 }
 
-/* "file:line: contacts:get: not_found (404): Contact could not be found", always one line.
+/* The field of the error at 1, 0 where it is no small number. [-0, +1, -] */
+static int field_count(lua_State *L, const char *name)
+{
+    lua_pushstring(L, name);
+    lua_rawget(L, 1);
+    lua_Integer count = lua_tointeger(L, -1);
+    return count > 0 && count < INT_MAX ? (int)count : 0;
+}
+
+static void add_count(luaL_Buffer *text, const char *before, int count, const char *after)
+{
+    char digits[16];
+    snprintf(digits, sizeof digits, "%d", count);
+    luaL_addstring(text, before);
+    luaL_addstring(text, digits);
+    luaL_addstring(text, after);
+}
+
+/* "file:line: contacts:get: not_found (404): Contact could not be found", always one line. What was tried more than
+ * once says so at its end.
  * [-1, +1, raises] */
 static int l_error_text(lua_State *L)
 {
@@ -147,9 +167,8 @@ static int l_error_text(lua_State *L)
     const char *operation = field_text(L, "operation");
     const char *kind = field_text(L, "kind");
     const char *message = field_text(L, "message");
-    lua_pushliteral(L, "status");
-    lua_rawget(L, 1);
-    lua_Integer status = lua_tointeger(L, -1);
+    int status = field_count(L, "status");
+    int attempts = field_count(L, "attempts");
     size_t length = operation ? strlen(operation) : 0;
     bool named =
         operation && message && strncmp(message, operation, length) == 0 && message[length] == ':';
@@ -168,14 +187,13 @@ static int l_error_text(lua_State *L)
             message += *message == ' ';
         }
         luaL_addstring(&text, kind);
-        if (status > 0) {
-            char digits[32];
-            snprintf(digits, sizeof digits, " (%d)", (int)status);
-            luaL_addstring(&text, digits);
-        }
+        if (status > 0)
+            add_count(&text, " (", status, ")");
         luaL_addstring(&text, message ? ": " : "");
     }
     luaL_addstring(&text, message ? message : "");
+    if (attempts > 1)
+        add_count(&text, " (tried ", attempts, " times)");
     luaL_pushresult(&text);
     size_t size = 0;
     const char *line = lua_tolstring(L, -1, &size);
