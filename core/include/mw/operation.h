@@ -98,12 +98,12 @@ typedef struct mw_once_key {
 /* How an object that an operation has made is found again, for the option `once`: by the first key that the body has,
  * or by a mark of ours. */
 typedef struct mw_once {
-    const char *
-        find; /* a method of the same module that lists such objects; NULL: there is no way. One with a
-                             * body takes the key as a condition of its filter */
-    const mw_once_key *by; /* ends with .field == NULL; or NULL */
-    const char *marker;    /* a free object in the body that keeps a mark; or NULL */
-    const char *along; /* a field of the body that the finder takes as well, in its query; or NULL */
+    /* A method of the same module that lists such objects; one with a body takes the key as a condition of its
+     * filter. NULL: there is no way. */
+    const char *find;
+    const mw_once_key *by;  /* ends with .field == NULL; or NULL */
+    const char *marker;     /* a free object in the body that keeps a mark; or NULL */
+    const char *along;      /* a field of the body that the finder's query takes; or NULL */
     const char *along_else; /* its value where the body has none */
     const char *wrap; /* where the operation's answer has the object; NULL: it is the answer */
 } mw_once;
